@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * ivshmem_guest: the contract between /dev/ivshmemN and its users.
+ *
+ * A device is an inter-VM shared memory device (PCI 1af4:1110). Its shared
+ * memory is mapped with mmap() at offset 0 and is shmem_size bytes long;
+ * lseek(fd, 0, SEEK_END) ends there too. A doorbell device also rings peers
+ * (IVSHMEM_RING) and has vectors, which fire when a peer rings them.
+ *
+ * A firing is a hint: firings of one vector coalesce, may be spurious, and are
+ * lost while the guest sleeps. Keep state in the shared memory, and look at it
+ * again after each firing and after each change of the generation.
+ *
+ * Every ioctl takes a pointer to a struct that begins with size and flags:
+ *
+ *   size    sizeof() of the struct the caller was compiled with. A driver that
+ *           knows a shorter struct accepts a longer one whose rest is zero; one
+ *           that knows a longer struct takes what is missing as zero.
+ *   flags   none is defined yet: must be 0.
+ *
+ * errno, one meaning each:
+ *
+ *   E2BIG       the struct has non-zero bytes that this driver does not know,
+ *               or is longer than a page
+ *   EACCES      the file was not opened for writing (ring, writable mapping)
+ *   EAGAIN      O_NONBLOCK is set and no vector fired (read)
+ *   EBADF       the eventfd number is not an open file
+ *   EFAULT      a pointer does not point to memory of the caller
+ *   EINTR       a signal came before anything happened (read)
+ *   EINVAL      a size, peer, vector, offset or file is outside its range or of
+ *               the wrong kind
+ *   ENODEV      the device is gone (unplugged, unbound, or not responding);
+ *               close the file. poll() says EPOLLHUP | EPOLLERR, and touching
+ *               a mapping raises SIGBUS
+ *   ENOMEM      the kernel has no memory left for this
+ *   ENOTTY      no such ioctl in this driver
+ *   EOPNOTSUPP  this device or driver does not offer it: the bit in features
+ *               is 0, or a flag is unknown
+ *   EPERM       a mapping was asked to be executable
+ */
+#ifndef _UAPI_LINUX_IVSHMEM_GUEST_H
+#define _UAPI_LINUX_IVSHMEM_GUEST_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/* ioctl numbers 0x00-0x1f of this type belong to this driver. */
+#define IVSHMEM_IOC_TYPE 'x'
+
+#define IVSHMEM_INFO		_IO(IVSHMEM_IOC_TYPE, 0x00)
+#define IVSHMEM_RING		_IO(IVSHMEM_IOC_TYPE, 0x01)
+#define IVSHMEM_VECTOR_EVENTFD	_IO(IVSHMEM_IOC_TYPE, 0x02)
+/*
+ * Reserved: 0x03 vector mask, 0x04 vector statistics, 0x05 dma-buf export.
+ */
+
+/* The last peer and vector that a doorbell can address. */
+#define IVSHMEM_PEER_MAX	65535
+#define IVSHMEM_VECTOR_MAX	255
+
+/* Bits of ivshmem_info.features. */
+/* The device has a doorbell: IVSHMEM_RING, IVSHMEM_VECTOR_EVENTFD, read(). */
+#define IVSHMEM_FEATURE_DOORBELL	(1ULL << 0)
+/*
+ * Reserved: bit 1 mapped registers, 2 vector mask, 3 vector statistics,
+ * 4 dma-buf export, 5 shared memory with struct pages.
+ */
+
+/* Values of ivshmem_info.page_attr: how a user mapping is cached. */
+#define IVSHMEM_PAGE_ATTR_UNKNOWN	0
+#define IVSHMEM_PAGE_ATTR_WB		1	/* write-back: normal memory */
+#define IVSHMEM_PAGE_ATTR_WC		2	/* write-combining */
+#define IVSHMEM_PAGE_ATTR_UC		3	/* uncached */
+
+/**
+ * struct ivshmem_info - what the device is (IVSHMEM_INFO)
+ * @size: in: sizeof(struct ivshmem_info)
+ * @flags: in: 0
+ * @features: out: IVSHMEM_FEATURE_* bits
+ * @shmem_size: out: bytes of shared memory
+ * @generation: out: grows by one each time that firings may have been lost
+ *	while the device stayed (the guest resumed from sleep)
+ * @own_id: out: the IVPosition register, read now: the peer number by which
+ *	others ring this device, 0 on a plain device
+ * @nr_vectors: out: vectors that can fire here, 0 on a plain device
+ * @revision: out: PCI revision, 1 since QEMU 2.6
+ * @page_attr: out: IVSHMEM_PAGE_ATTR_* in effect for mappings
+ */
+struct ivshmem_info {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 features;
+	__aligned_u64 shmem_size;
+	__aligned_u64 generation;
+	__u32 own_id;
+	__u32 nr_vectors;
+	__u32 revision;
+	__u32 page_attr;
+};
+
+/**
+ * struct ivshmem_ring - ring one vector of one peer (IVSHMEM_RING)
+ * @size: in: sizeof(struct ivshmem_ring)
+ * @flags: in: 0
+ * @peer: in: 0 to IVSHMEM_PEER_MAX; the own ID is allowed
+ * @vector: in: 0 to IVSHMEM_VECTOR_MAX
+ *
+ * Success says that the doorbell was written. A ring to an absent peer or
+ * vector is dropped by the device without a word.
+ */
+struct ivshmem_ring {
+	__u32 size;
+	__u32 flags;
+	__u32 peer;
+	__u32 vector;
+};
+
+/**
+ * struct ivshmem_vector_eventfd - bind a vector (IVSHMEM_VECTOR_EVENTFD)
+ * @size: in: sizeof(struct ivshmem_vector_eventfd)
+ * @flags: in: 0
+ * @vector: in: 0 to nr_vectors - 1
+ * @eventfd: in: an eventfd, which replaces the one this file bound before; or
+ *	-1 to unbind it
+ *
+ * The eventfd is signalled for each interrupt that comes after the call
+ * returned, and once when the device goes away. Every open file has its own
+ * binding for each vector; closing the file drops them.
+ */
+struct ivshmem_vector_eventfd {
+	__u32 size;
+	__u32 flags;
+	__u32 vector;
+	__s32 eventfd;
+};
+
+/**
+ * struct ivshmem_event - one vector that fired, as read() returns it
+ * @vector: 0 to nr_vectors - 1
+ * @reserved: 0
+ * @count: interrupts of this vector since this file last read it, or since it
+ *	was opened; at least 1
+ *
+ * read() returns as many whole structs as fit and are pending, at most one for
+ * each vector, and keeps the rest for the next read(). A buffer shorter than
+ * one struct is EINVAL.
+ */
+struct ivshmem_event {
+	__u32 vector;
+	__u32 reserved;
+	__aligned_u64 count;
+};
+
+#endif /* _UAPI_LINUX_IVSHMEM_GUEST_H */
