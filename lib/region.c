@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * struct ivsh_region: a mapped range of the shared memory. The driver checks
+ * the range; only what mmap() itself would get wrong is checked here.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "device.h"
+
+struct ivsh_region {
+	void *address;
+	size_t size;
+};
+
+/* Bytes from offset to the end of the shared memory. */
+static int rest_of_shmem(const struct ivsh_device *device, uint64_t offset,
+			 uint64_t *length)
+{
+	struct ivshmem_info info;
+
+	if (ivsh_device_query(device, &info))
+		return -1;
+	if (offset >= info.shmem_size) {
+		errno = EINVAL;
+		return -1;
+	}
+	*length = info.shmem_size - offset;
+	return 0;
+}
+
+static int map(struct ivsh_region *region, const struct ivsh_device *device,
+	       uint64_t offset, uint64_t length, unsigned int flags)
+{
+	int protection = PROT_READ;
+
+	if (!(flags & IVSH_READ_ONLY))
+		protection |= PROT_WRITE;
+	if (flags & ~IVSH_READ_ONLY || length > SIZE_MAX ||
+	    offset > INT64_MAX) {
+		errno = EINVAL;
+		return -1;
+	}
+	region->size = length;
+	region->address = mmap(NULL, length, protection, MAP_SHARED,
+			       device->fd, (off_t)offset);
+	return region->address == MAP_FAILED ? -1 : 0;
+}
+
+IVSH_API struct ivsh_region *ivsh_region_map(struct ivsh_device *device,
+					     uint64_t offset, uint64_t length,
+					     unsigned int flags)
+{
+	struct ivsh_region *region;
+
+	if (!length && rest_of_shmem(device, offset, &length))
+		return NULL;
+	region = malloc(sizeof(*region));
+	if (!region)
+		return NULL;
+	if (map(region, device, offset, length, flags)) {
+		free(region);
+		return NULL;
+	}
+	return region;
+}
+
+IVSH_API void ivsh_region_unmap(struct ivsh_region *region)
+{
+	if (!region)
+		return;
+	munmap(region->address, region->size);
+	free(region);
+}
+
+IVSH_API void *ivsh_region_address(const struct ivsh_region *region)
+{
+	return region->address;
+}
+
+IVSH_API size_t ivsh_region_size(const struct ivsh_region *region)
+{
+	return region->size;
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * struct ivsh_vector: an eventfd that the driver signals when the vector
+ * fires. Its device must stay open as long as it is bound.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "device.h"
+
+#define NSEC_PER_SEC 1000000000
+
+struct ivsh_vector {
+	struct ivsh_device *device;
+	uint32_t number;
+	int eventfd;
+};
+
+/* Claim the number for one vector, and give it up again. */
+static int claim(struct ivsh_device *device, uint32_t number)
+{
+	if (number > IVSHMEM_VECTOR_MAX) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (atomic_flag_test_and_set(&device->bound[number])) {
+		errno = EBUSY;
+		return -1;
+	}
+	return 0;
+}
+
+static void unclaim(struct ivsh_vector *vector)
+{
+	atomic_flag_clear(&vector->device->bound[vector->number]);
+}
+
+static int bind_eventfd(struct ivsh_vector *vector)
+{
+	int error;
+
+	vector->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (vector->eventfd < 0)
+		return -1;
+	if (!ivsh_device_bind(vector->device, vector->number, vector->eventfd))
+		return 0;
+	error = errno;
+	close(vector->eventfd);
+	errno = error;
+	return -1;
+}
+
+IVSH_API struct ivsh_vector *ivsh_vector_bind(struct ivsh_device *device,
+					      uint32_t number)
+{
+	struct ivsh_vector *vector;
+
+	if (claim(device, number))
+		return NULL;
+	vector = malloc(sizeof(*vector));
+	if (!vector) {
+		atomic_flag_clear(&device->bound[number]);
+		return NULL;
+	}
+	vector->device = device;
+	vector->number = number;
+	if (bind_eventfd(vector)) {
+		unclaim(vector);
+		free(vector);
+		return NULL;
+	}
+	return vector;
+}
+
+IVSH_API void ivsh_vector_unbind(struct ivsh_vector *vector)
+{
+	if (!vector)
+		return;
+	/* Fails when the device is gone, and the binding with it. */
+	ivsh_device_bind(vector->device, vector->number, -1);
+	close(vector->eventfd);
+	unclaim(vector);
+	free(vector);
+}
+
+IVSH_API int ivsh_vector_fd(const struct ivsh_vector *vector)
+{
+	return vector->eventfd;
+}
+
+IVSH_API uint32_t ivsh_vector_number(const struct ivsh_vector *vector)
+{
+	return vector->number;
+}
+
+static struct timespec timespec_after(int64_t ns)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += ns / NSEC_PER_SEC;
+	t.tv_nsec += ns % NSEC_PER_SEC;
+	if (t.tv_nsec >= NSEC_PER_SEC) {
+		t.tv_sec++;
+		t.tv_nsec -= NSEC_PER_SEC;
+	}
+	return t;
+}
+
+/* The time until then, 0 when it has passed. */
+static struct timespec timespec_until(const struct timespec *then)
+{
+	struct timespec now, left;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	left.tv_sec = then->tv_sec - now.tv_sec;
+	left.tv_nsec = then->tv_nsec - now.tv_nsec;
+	if (left.tv_nsec < 0) {
+		left.tv_sec--;
+		left.tv_nsec += NSEC_PER_SEC;
+	}
+	if (left.tv_sec < 0)
+		left = (struct timespec){ 0 };
+	return left;
+}
+
+/*
+ * Sleep until the eventfd is readable or the device is gone, which also
+ * signals the eventfd. The two are told apart by the device's poll().
+ */
+static int wait_readable(const struct ivsh_vector *vector,
+			 const struct timespec *deadline)
+{
+	struct pollfd fds[] = {
+		{ .fd = vector->eventfd, .events = POLLIN },
+		{ .fd = vector->device->fd, .events = 0 },
+	};
+	struct timespec left;
+	int ready;
+
+	if (deadline)
+		left = timespec_until(deadline);
+	ready = ppoll(fds, 2, deadline ? &left : NULL, NULL);
+	if (ready < 0)
+		return -1;
+	errno = fds[1].revents ? ENODEV : ETIMEDOUT;
+	return ready == 0 || fds[1].revents ? -1 : 0;
+}
+
+/* Take the eventfd's count, 0 when it was not signalled. */
+static int take_count(const struct ivsh_vector *vector, uint64_t *count)
+{
+	if (read(vector->eventfd, count, sizeof(*count)) == sizeof(*count))
+		return 0;
+	*count = 0;
+	return errno == EAGAIN ? 0 : -1;
+}
+
+IVSH_API int ivsh_vector_wait(struct ivsh_vector *vector, int64_t timeout_ns,
+			      uint64_t *count)
+{
+	struct timespec deadline;
+	uint64_t taken;
+
+	if (timeout_ns < -1) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (timeout_ns >= 0)
+		deadline = timespec_after(timeout_ns);
+	do {
+		if (wait_readable(vector, timeout_ns < 0 ? NULL : &deadline) ||
+		    take_count(vector, &taken))
+			return -1;
+	} while (!taken);
+	if (count)
+		*count = taken;
+	return 0;
+}
+
+IVSH_API int ivsh_vector_clear(struct ivsh_vector *vector, uint64_t *count)
+{
+	struct pollfd device = { .fd = vector->device->fd, .events = 0 };
+	uint64_t taken;
+
+	if (poll(&device, 1, 0) < 0 || take_count(vector, &taken))
+		return -1;
+	if (device.revents) {
+		errno = ENODEV;
+		return -1;
+	}
+	if (count)
+		*count = taken;
+	return 0;
+}
