@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The node: open and close, the ioctl table, and the publication of
+ * /dev/ivshmemN. One cdev stands for all minors; which device a minor means is
+ * looked up at open.
+ */
+#include <linux/cdev.h>
+#include <linux/nospec.h>
+#include <linux/xarray.h>
+
+#include "ivshmem_drv.h"
+
+#define IVSHMEM_CLASS_NAME "ivshmem"
+
+static struct class *ivshmem_class;
+static struct cdev *ivshmem_cdev;
+static dev_t ivshmem_devt;
+
+/* Devices by minor. An entry holds no reference: unpublish comes first. */
+static DEFINE_XARRAY_ALLOC(ivshmem_devices);
+
+static struct ivshmem_device *ivshmem_cdev_get(unsigned int minor)
+{
+	struct ivshmem_device *ivd;
+
+	xa_lock(&ivshmem_devices);
+	ivd = xa_load(&ivshmem_devices, minor);
+	if (ivd)
+		kref_get(&ivd->ref);
+	xa_unlock(&ivshmem_devices);
+	return ivd;
+}
+
+static int ivshmem_cdev_open(struct inode *inode, struct file *file)
+{
+	struct ivshmem_device *ivd = ivshmem_cdev_get(iminor(inode));
+	struct ivshmem_file *ivf;
+
+	if (!ivd)
+		return -ENODEV;
+	ivf = kzalloc(struct_size(ivf, seen, ivd->nr_vectors),
+		      GFP_KERNEL_ACCOUNT);
+	if (!ivf) {
+		ivshmem_device_put(ivd);
+		return -ENOMEM;
+	}
+	ivf->ivd = ivd;
+	mutex_init(&ivf->read_lock);
+	ivshmem_event_skip(ivf);
+	file->private_data = ivf;
+	/* Before any mmap: see shmem.c. */
+	file->f_mapping = ivd->inode->i_mapping;
+	return 0;
+}
+
+static int ivshmem_cdev_close(struct inode *inode, struct file *file)
+{
+	struct ivshmem_file *ivf = file->private_data;
+
+	ivshmem_vector_unbind_all(ivf);
+	ivshmem_device_put(ivf->ivd);
+	kfree(ivf);
+	return 0;
+}
+
+static loff_t ivshmem_cdev_llseek(struct file *file, loff_t offset, int whence)
+{
+	struct ivshmem_file *ivf = file->private_data;
+
+	if (READ_ONCE(ivf->ivd->dead))
+		return -ENODEV;
+	return fixed_size_llseek(file, offset, whence, ivf->ivd->shmem_size);
+}
+
+/* Any ioctl's argument; all begin like the head. */
+union ivshmem_arg {
+	struct {
+		u32 size;
+		u32 flags;
+	} head;
+	struct ivshmem_info info;
+	struct ivshmem_ring ring;
+	struct ivshmem_vector_eventfd vector_eventfd;
+};
+
+static int ivshmem_ioctl_info(struct file *file, union ivshmem_arg *arg)
+{
+	struct ivshmem_file *ivf = file->private_data;
+	struct ivshmem_device *ivd = ivf->ivd;
+	struct ivshmem_info *info = &arg->info;
+	int ret = -ENODEV;
+
+	down_read(&ivd->lock);
+	if (!ivd->dead)
+		ret = ivshmem_pci_own_id(ivd, &info->own_id);
+	up_read(&ivd->lock);
+	if (ret)
+		return ret;
+	info->features = ivd->has_doorbell ? IVSHMEM_FEATURE_DOORBELL : 0;
+	info->shmem_size = ivd->shmem_size;
+	info->generation = atomic64_read(&ivd->generation);
+	info->nr_vectors = ivd->nr_vectors;
+	info->revision = ivd->revision;
+	info->page_attr = ivshmem_shmem_page_attr();
+	return 0;
+}
+
+static int ivshmem_ioctl_ring(struct file *file, union ivshmem_arg *arg)
+{
+	struct ivshmem_file *ivf = file->private_data;
+	struct ivshmem_device *ivd = ivf->ivd;
+	int ret = -ENODEV;
+
+	if (!(file->f_mode & FMODE_WRITE))
+		return -EACCES;
+	down_read(&ivd->lock);
+	if (!ivd->dead)
+		ret = ivshmem_doorbell_ring(ivd, arg->ring.peer,
+					    arg->ring.vector);
+	up_read(&ivd->lock);
+	return ret;
+}
+
+static int ivshmem_ioctl_vector_eventfd(struct file *file,
+					union ivshmem_arg *arg)
+{
+	struct eventfd_ctx *eventfd = NULL;
+	s32 fd = arg->vector_eventfd.eventfd;
+
+	if (fd != -1) {
+		eventfd = eventfd_ctx_fdget(fd);
+		if (IS_ERR(eventfd))
+			return PTR_ERR(eventfd);
+	}
+	return ivshmem_vector_bind(file->private_data,
+				   arg->vector_eventfd.vector, eventfd);
+}
+
+/*
+ * size is that of the struct we know, min_size that of its first version, and
+ * reply says whether it is copied back.
+ */
+struct ivshmem_ioctl {
+	unsigned int cmd;
+	u32 size;
+	u32 min_size;
+	bool reply;
+	int (*run)(struct file *file, union ivshmem_arg *arg);
+};
+
+static const struct ivshmem_ioctl ivshmem_ioctls[] = {
+	{
+		.cmd = IVSHMEM_INFO,
+		.size = sizeof(struct ivshmem_info),
+		.min_size = offsetofend(struct ivshmem_info, page_attr),
+		.reply = true,
+		.run = ivshmem_ioctl_info,
+	},
+	{
+		.cmd = IVSHMEM_RING,
+		.size = sizeof(struct ivshmem_ring),
+		.min_size = offsetofend(struct ivshmem_ring, vector),
+		.run = ivshmem_ioctl_ring,
+	},
+	{
+		.cmd = IVSHMEM_VECTOR_EVENTFD,
+		.size = sizeof(struct ivshmem_vector_eventfd),
+		.min_size = offsetofend(struct ivshmem_vector_eventfd, eventfd),
+		.run = ivshmem_ioctl_vector_eventfd,
+	},
+};
+
+/* Copy an argument in; user_size is as long as the user says it is. */
+static int ivshmem_ioctl_copy_in(const struct ivshmem_ioctl *ioctl,
+				 union ivshmem_arg *arg, void __user *uarg,
+				 u32 *user_size)
+{
+	int ret;
+
+	if (get_user(*user_size, (u32 __user *)uarg))
+		return -EFAULT;
+	if (*user_size < ioctl->min_size)
+		return -EINVAL;
+	if (*user_size > PAGE_SIZE)
+		return -E2BIG;
+	ret = copy_struct_from_user(arg, ioctl->size, uarg, *user_size);
+	if (ret)
+		return ret;
+	/* The user may have changed it between the two reads. */
+	arg->head.size = *user_size;
+	return arg->head.flags ? -EOPNOTSUPP : 0;
+}
+
+static long ivshmem_cdev_ioctl(struct file *file, unsigned int cmd,
+			       unsigned long uarg)
+{
+	void __user *user_arg = (void __user *)uarg;
+	const struct ivshmem_ioctl *ioctl;
+	unsigned int nr = _IOC_NR(cmd);
+	union ivshmem_arg arg = {};
+	u32 user_size;
+	int ret;
+
+	if (nr >= ARRAY_SIZE(ivshmem_ioctls))
+		return -ENOTTY;
+	ioctl = &ivshmem_ioctls[array_index_nospec(nr, ARRAY_SIZE(ivshmem_ioctls))];
+	if (ioctl->cmd != cmd)
+		return -ENOTTY;
+	ret = ivshmem_ioctl_copy_in(ioctl, &arg, user_arg, &user_size);
+	if (!ret)
+		ret = ioctl->run(file, &arg);
+	if (!ret && ioctl->reply &&
+	    copy_to_user(user_arg, &arg, min(user_size, ioctl->size)))
+		ret = -EFAULT;
+	return ret;
+}
+
+static const struct file_operations ivshmem_cdev_fops = {
+	.owner = THIS_MODULE,
+	.open = ivshmem_cdev_open,
+	.release = ivshmem_cdev_close,
+	.llseek = ivshmem_cdev_llseek,
+	.read = ivshmem_event_read,
+	.poll = ivshmem_event_poll,
+	.mmap = ivshmem_shmem_mmap,
+	.unlocked_ioctl = ivshmem_cdev_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+};
+
+/**
+ * ivshmem_cdev_reserve() - get a minor that is not yet to be opened
+ * @ivd: a device; its minor is set
+ *
+ * Undone by ivshmem_cdev_release().
+ */
+int ivshmem_cdev_reserve(struct ivshmem_device *ivd)
+{
+	return xa_alloc(&ivshmem_devices, &ivd->minor, NULL,
+			XA_LIMIT(0, MINORMASK), GFP_KERNEL);
+}
+
+/** ivshmem_cdev_release() - no open finds the device any more */
+void ivshmem_cdev_release(struct ivshmem_device *ivd)
+{
+	xa_erase(&ivshmem_devices, ivd->minor);
+}
+
+/**
+ * ivshmem_cdev_publish() - let users open the device
+ * @ivd: a device that has all it needs to be used
+ *
+ * On failure a user may have opened it all the same, through a node of his own.
+ */
+int ivshmem_cdev_publish(struct ivshmem_device *ivd)
+{
+	struct device *dev;
+
+	/* Cannot fail: the entry is reserved. */
+	xa_store(&ivshmem_devices, ivd->minor, ivd, GFP_KERNEL);
+	dev = device_create_with_groups(ivshmem_class, &ivd->pdev->dev,
+					ivshmem_devt + ivd->minor, ivd,
+					ivshmem_sysfs_groups,
+					IVSHMEM_CLASS_NAME "%u", ivd->minor);
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	ivd->chardev = dev;
+	return 0;
+}
+
+/** ivshmem_cdev_unpublish() - take the node away, and the attributes */
+void ivshmem_cdev_unpublish(struct ivshmem_device *ivd)
+{
+	device_destroy(ivshmem_class, ivd->chardev->devt);
+}
+
+static int __init ivshmem_cdev_add(void)
+{
+	int ret;
+
+	ivshmem_cdev = cdev_alloc();
+	if (!ivshmem_cdev)
+		return -ENOMEM;
+	ivshmem_cdev->ops = &ivshmem_cdev_fops;
+	ivshmem_cdev->owner = THIS_MODULE;
+	ret = cdev_add(ivshmem_cdev, ivshmem_devt, MINORMASK + 1);
+	if (ret)
+		kobject_put(&ivshmem_cdev->kobj);
+	return ret;
+}
+
+int __init ivshmem_cdev_init(void)
+{
+	int ret;
+
+	ret = alloc_chrdev_region(&ivshmem_devt, 0, MINORMASK + 1,
+				  IVSHMEM_CLASS_NAME);
+	if (ret)
+		return ret;
+	ivshmem_class = class_create(IVSHMEM_CLASS_NAME);
+	if (IS_ERR(ivshmem_class)) {
+		ret = PTR_ERR(ivshmem_class);
+		goto err_unregister_region;
+	}
+	ret = ivshmem_cdev_add();
+	if (ret)
+		goto err_destroy_class;
+	return 0;
+
+err_destroy_class:
+	class_destroy(ivshmem_class);
+err_unregister_region:
+	unregister_chrdev_region(ivshmem_devt, MINORMASK + 1);
+	return ret;
+}
+
+void ivshmem_cdev_exit(void)
+{
+	cdev_del(ivshmem_cdev);
+	class_destroy(ivshmem_class);
+	unregister_chrdev_region(ivshmem_devt, MINORMASK + 1);
+	xa_destroy(&ivshmem_devices);
+}

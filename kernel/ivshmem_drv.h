@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of the driver share: the structs, the locking, and the
+ * functions one file calls in another, in the order of the files.
+ *
+ * Life. A struct ivshmem_device is created by probe and counted: one reference
+ * is the driver's, dropped in remove, and each open file has one. What a file
+ * can reach lives as long as the struct; the hardware lives until remove.
+ *
+ * Locking, outer to inner:
+ *
+ *   ivf->read_lock	one read() at a time on a file
+ *   mmap_lock		taken by the kernel before it calls our fault handler
+ *   ivd->lock		read side: the hardware may be used, if !ivd->dead
+ *   vec->lock		a vector's list of bindings; also taken by the handler
+ *
+ * No user memory is touched, no file descriptor looked up and no eventfd put
+ * under ivd->lock: these may need mmap_lock, or may sleep for long.
+ */
+#ifndef IVSHMEM_DRV_H
+#define IVSHMEM_DRV_H
+
+#include <linux/atomic.h>
+#include <linux/eventfd.h>
+#include <linux/fs.h>
+#include <linux/interrupt.h>
+#include <linux/ivshmem_guest.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/poll.h>
+#include <linux/rwsem.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/uaccess.h>
+#include <linux/wait.h>
+
+#include "compat/compat.h"
+#include "regs.h"
+
+#define IVSHMEM_NAME "ivshmem_guest"
+
+struct ivshmem_device;
+
+/**
+ * struct ivshmem_vector - an MSI-X vector of the device
+ * @ivd: the device it belongs to
+ * @fired: interrupts since probe; a file compares it with what it has seen
+ * @lock: protects @bindings. Taken by the handler and by all that bind and
+ *	unbind, inside ivd->lock; nothing is taken inside it.
+ * @bindings: struct ivshmem_binding, one for each file that bound the vector
+ */
+struct ivshmem_vector {
+	struct ivshmem_device *ivd;
+	atomic64_t fired;
+	spinlock_t lock;
+	struct list_head bindings;
+};
+
+/**
+ * struct ivshmem_device - an ivshmem device, from probe to the last close
+ * @ref: one for the driver, one for each open file
+ * @lock: read side by all that use the hardware or test @dead; write side only
+ *	to set @dead. Taken inside mmap_lock (by faults), so never held while
+ *	user memory is touched.
+ * @dead: the device is gone or going; only its memory is left
+ * @pdev: the PCI device, valid while !@dead
+ * @minor: of the node, and N in /dev/ivshmemN
+ * @chardev: the class device, between publication and removal
+ * @regs: BAR0, valid while !@dead
+ * @inode: pseudo inode whose mapping all files share, so that one call reaches
+ *	every user mapping
+ * @shmem_phys: physical address of BAR2, page aligned
+ * @shmem_size: bytes in BAR2, a multiple of the page size
+ * @generation: how often firings may have been lost, see the uAPI header
+ * @has_doorbell: the device has MSI-X, and so a doorbell that works
+ * @revision: PCI revision
+ * @nr_vectors: entries in @vectors
+ * @vectors: the vectors, all with a handler while !@dead
+ * @waiters: readers and pollers of the node
+ */
+struct ivshmem_device {
+	struct kref ref;
+	struct rw_semaphore lock;
+	bool dead;
+	struct pci_dev *pdev;
+	unsigned int minor;
+	struct device *chardev;
+	void __iomem *regs;
+	struct inode *inode;
+	phys_addr_t shmem_phys;
+	u64 shmem_size;
+	atomic64_t generation;
+	bool has_doorbell;
+	u8 revision;
+	unsigned int nr_vectors;
+	struct ivshmem_vector *vectors;
+	wait_queue_head_t waiters;
+};
+
+/**
+ * struct ivshmem_file - an open node
+ * @ivd: the device, referenced
+ * @read_lock: protects @next and the changing of @seen. Outermost; held while
+ *	events are copied to user memory, so that none is lost or given twice.
+ * @next: the vector at which the next read() begins, so that a short buffer
+ *	starves none
+ * @seen: for each vector, how much of its @fired this file has read. poll()
+ *	looks without the lock.
+ */
+struct ivshmem_file {
+	struct ivshmem_device *ivd;
+	struct mutex read_lock;
+	unsigned int next;
+	u64 seen[];
+};
+
+/* pci.c: the PCI device */
+int ivshmem_pci_own_id(struct ivshmem_device *ivd, u32 *own_id);
+void ivshmem_device_put(struct ivshmem_device *ivd);
+
+/* cdev.c: the node */
+int ivshmem_cdev_init(void);
+void ivshmem_cdev_exit(void);
+int ivshmem_cdev_reserve(struct ivshmem_device *ivd);
+void ivshmem_cdev_release(struct ivshmem_device *ivd);
+int ivshmem_cdev_publish(struct ivshmem_device *ivd);
+void ivshmem_cdev_unpublish(struct ivshmem_device *ivd);
+
+/* event.c: read() and poll() */
+ssize_t ivshmem_event_read(struct file *file, char __user *buf, size_t len,
+			   loff_t *pos);
+__poll_t ivshmem_event_poll(struct file *file, poll_table *wait);
+void ivshmem_event_skip(struct ivshmem_file *ivf);
+
+/* sysfs.c: the attributes of the class device */
+extern const struct attribute_group *ivshmem_sysfs_groups[];
+
+/* shmem.c: BAR2 */
+int ivshmem_shmem_init(void);
+void ivshmem_shmem_exit(void);
+int ivshmem_shmem_setup(struct ivshmem_device *ivd);
+void ivshmem_shmem_release(struct ivshmem_device *ivd);
+int ivshmem_shmem_mmap(struct file *file, struct vm_area_struct *vma);
+void ivshmem_shmem_revoke(struct ivshmem_device *ivd);
+u32 ivshmem_shmem_page_attr(void);
+
+/* vector.c: incoming */
+int ivshmem_vector_setup(struct ivshmem_device *ivd);
+void ivshmem_vector_stop(struct ivshmem_device *ivd);
+void ivshmem_vector_release(struct ivshmem_device *ivd);
+void ivshmem_vector_fire_all(struct ivshmem_device *ivd);
+int ivshmem_vector_bind(struct ivshmem_file *ivf, unsigned int vector,
+			struct eventfd_ctx *eventfd);
+void ivshmem_vector_unbind_all(struct ivshmem_file *ivf);
+
+/* doorbell.c: outgoing */
+int ivshmem_doorbell_ring(struct ivshmem_device *ivd, u32 peer, u32 vector);
+
+#endif /* IVSHMEM_DRV_H */
