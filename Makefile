@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What there is to type: make help.
+include build.mk
+
+# The kernel to build the module for: a build tree, and its version.
+KERNELRELEASE ?= $(shell uname -r)
+KDIR ?= /lib/modules/$(KERNELRELEASE)/build
+
+export CFLAGS LDFLAGS CPPFLAGS O V prefix exec_prefix bindir sbindir libdir
+export includedir mandir DESTDIR INSTALL
+
+help:
+	@echo 'make demo          two guests talk over shared memory, explained'
+	@echo 'make check         all tests (make check-quick: the short ones)'
+	@echo 'make               the library, the tool, the server, the tests'
+	@echo 'make modules       ivshmem_guest.ko for KDIR=$(KDIR)'
+	@echo 'make install       the library, the tool and the server'
+	@echo 'make dkms-install  the module, for this and every later kernel'
+	@echo 'make clean         remove what was built'
+
+all: lib tools server examples
+
+lib:
+	$(Q)$(MAKE) --no-print-directory -C lib
+
+tools server examples: lib
+	$(Q)$(MAKE) --no-print-directory -C $@
+
+selftests: all
+	$(Q)$(MAKE) --no-print-directory -C selftests
+
+modules:
+	$(Q)$(MAKE) -C kernel KDIR=$(KDIR) modules
+
+setup:
+	$(Q)scripts/setup
+
+demo:
+	$(Q)scripts/demo
+
+check:
+	$(Q)scripts/check
+
+check-quick:
+	$(Q)scripts/check --quick
+
+install: all
+	$(Q)$(MAKE) -C lib install
+	$(Q)$(MAKE) -C tools install
+	$(Q)$(MAKE) -C server install
+	$(if $(DESTDIR),,ldconfig)
+
+DKMS_SRC = $(DESTDIR)/usr/src/ivshmem-guest-$(VERSION)
+
+dkms-source:
+	$(INSTALL) -d $(DKMS_SRC)/kernel/compat $(DKMS_SRC)/include/uapi/linux
+	$(INSTALL) -m 644 dkms.conf $(DKMS_SRC)
+	$(INSTALL) -m 644 kernel/*.[ch] kernel/Kbuild kernel/Makefile $(DKMS_SRC)/kernel
+	$(INSTALL) -m 644 kernel/compat/* $(DKMS_SRC)/kernel/compat
+	$(INSTALL) -m 644 include/uapi/linux/*.h $(DKMS_SRC)/include/uapi/linux
+
+dkms-install: dkms-source
+	dkms install ivshmem-guest/$(VERSION)
+
+clean:
+	rm -rf $(O)/lib $(O)/tools $(O)/server $(O)/examples $(O)/selftests $(O)/kernels
+
+.DEFAULT_GOAL := help
+.PHONY: help all lib tools server examples selftests modules setup demo check \
+	check-quick install dkms-source dkms-install clean
