@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""console: the kernel log of a guest, and what must never be in it.
+
+QEMU writes the guest's first serial port to a file. Guest.check() reads what
+is new in it after each test and fails on the patterns below.
+"""
+import re
+
+SPLAT = re.compile(
+    r"BUG:|WARNING:|KASAN|KCSAN|UBSAN|INFO: possible|INFO: task|Oops"
+    r"|general protection|unreferenced object|sleeping function"
+    r"|scheduling while atomic|DMA-API:|refcount_t:|ODEBUG:"
+    r"|Kernel panic|rcu: INFO|soft lockup|Call Trace")
+
+
+class Console:
+    def __init__(self, path):
+        self.path = path
+        self.checked = 0
+
+    def text(self):
+        try:
+            return self.path.read_text(errors="replace")
+        except FileNotFoundError:
+            return ""
+
+    def tail(self, lines=25):
+        return "\n".join(self.text().splitlines()[-lines:])
+
+    def splats(self):
+        """The lines since the last call that tell of a kernel bug."""
+        text = self.text()
+        new, self.checked = text[self.checked:], len(text)
+        return [line for line in new.splitlines() if SPLAT.search(line)]

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""kernel: the kernels that guests boot, and our module built for each.
+
+A kernel is a version, an image and headers. On Debian and Ubuntu the image of
+the running kernel is taken if its headers are there; else that of the newest
+installed headers, downloaded and unpacked into the cache. No kernel is ever
+installed on the host. Run as a program it prints the image, fetching it.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import tree
+
+FLAVOURS = ("amd64", "generic", "virtual", "cloud-amd64", "rt-amd64")
+
+
+class KernelError(Exception):
+    """There is no such kernel, or it could not be fetched or built for."""
+
+
+class Kernel:
+    def __init__(self, version, headers, image=None):
+        self.version = version
+        self.headers = Path(headers)
+        self.image = image
+        self.module = None
+
+    def fetch(self):
+        """Make sure that the image is there; its path."""
+        for place in (Path("/boot") / f"vmlinuz-{self.version}",
+                      tree.cache() / f"vmlinuz-{self.version}"):
+            if os.access(place, os.R_OK):
+                self.image = place
+                return place
+        self.image = _download(self.version)
+        return self.image
+
+    def build_module(self):
+        """Build ivshmem_guest.ko in a copy of the sources; its path."""
+        place = tree.BUILD / "kernels" / self.version
+        for name in ("kernel", "include"):
+            _copy_changed(tree.TOP / name, place / name)
+        shutil.copy2(tree.TOP / "VERSION", place)
+        run = subprocess.run(
+            ["make", "-C", place / "kernel", f"KDIR={self.headers}", "modules"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env={**os.environ, "MAKEFLAGS": "", "MFLAGS": ""})
+        (place / "build.log").write_text(run.stdout)
+        self.module = place / "kernel" / "ivshmem_guest.ko"
+        if run.returncode or not self.module.exists():
+            self.module = None
+            raise KernelError(f"the module does not build for {self.version}:\n"
+                              + run.stdout[-3000:])
+        return self.module
+
+
+def find(version=None):
+    """The kernel of that version, or the one that guests boot by default."""
+    known = _installed_headers()
+    if not version:
+        version = next(iter(known), None)
+    if version not in known:
+        raise KernelError(f"no headers for kernel {version or '(any)'} in "
+                          "/usr/src: run scripts/setup")
+    return Kernel(version, known[version])
+
+
+def _installed_headers():
+    """{version: directory}, the preferred first."""
+    found = {}
+    running = os.uname().release
+    build = Path("/lib/modules") / running / "build"
+    if build.exists() and os.access(f"/boot/vmlinuz-{running}", os.R_OK):
+        found[running] = build
+    headers = [path for path in Path("/usr/src").glob("linux-headers-*")
+               if path.name.endswith(FLAVOURS) and (path / "Makefile").exists()]
+    for path in sorted(headers, key=_rank):
+        found.setdefault(path.name.removeprefix("linux-headers-"), path)
+    return found
+
+
+def _rank(path):
+    """Plain flavours first, then the newest."""
+    plain = not re.search(r"-(cloud|rt)-", path.name)
+    numbers = [int(number) for number in re.findall(r"\d+", path.name)]
+    return not plain, [-number for number in numbers]
+
+
+def _copy_changed(source, target):
+    """Copy a tree, leaving alone what is unchanged so that make sees that."""
+    for path in source.rglob("*"):
+        if path.is_dir() or path.suffix in (".o", ".ko", ".cmd", ".mod"):
+            continue
+        copy = target / path.relative_to(source)
+        if copy.exists() and copy.read_bytes() == path.read_bytes():
+            continue
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+
+
+def _download(version):
+    """Take vmlinuz out of the distribution's package into the cache."""
+    image = tree.cache() / f"vmlinuz-{version}"
+    with tempfile.TemporaryDirectory(dir=tree.cache()) as place:
+        get = subprocess.run(["apt-get", "-o", "Debug::NoLocking=1", "download",
+                              f"linux-image-{version}"], cwd=place,
+                             capture_output=True, text=True)
+        packages = list(Path(place).glob("*.deb"))
+        if get.returncode or not packages:
+            raise KernelError(f"cannot download linux-image-{version}:\n"
+                              + get.stderr)
+        unpack = (f"dpkg --fsys-tarfile '{packages[0]}' |"
+                  " tar x --wildcards '*/vmlinuz*'")
+        subprocess.run(["sh", "-c", unpack], cwd=place, check=True)
+        found = next(Path(place).rglob("vmlinuz*"))
+        found.replace(image)
+    image.chmod(0o644)
+    return image
+
+
+def main():
+    try:
+        print(find(sys.argv[1] if len(sys.argv) > 1 else None).fetch())
+    except KernelError as error:
+        sys.exit(f"kernel: {error}")
+
+
+if __name__ == "__main__":
+    main()

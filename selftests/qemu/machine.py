@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""machine: what a guest shall be, in words that tests use.
+
+    Machine(Doorbell(vectors=4), Plain(size=4096), machine="pc")
+
+They are values: two guests with equal machines are alike, and the runner keeps
+one booted for the next test that asks for the same.
+"""
+from dataclasses import dataclass
+
+from tree import MIB
+
+
+@dataclass(frozen=True)
+class Plain:
+    """An ivshmem-plain device.
+
+    backend is memfd, file (in /dev/shm) or hugetlb. Plain devices of several
+    guests whose `memory` is the same word share one file.
+    """
+    size: int = MIB
+    backend: str = "memfd"
+    memory: str = ""
+    share: bool = True
+    port: str = ""          # the bus to plug it in
+
+
+@dataclass(frozen=True)
+class Doorbell:
+    """An ivshmem-doorbell device; `server` names one of the test's servers."""
+    size: int = MIB
+    vectors: int = 1
+    server: str = "server"
+    hugetlb: bool = False
+    port: str = ""
+
+
+@dataclass(frozen=True, init=False)
+class Machine:
+    devices: tuple
+    machine: str
+    root_ports: int
+    memory: int
+    smp: int
+    load: bool
+
+    def __init__(self, *devices, machine="q35", root_ports=0, memory=256,
+                 smp=1, load=True):
+        values = dict(devices=devices, machine=machine, root_ports=root_ports,
+                      memory=memory, smp=smp, load=load)
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+
+#: Device 0 a doorbell with 4 vectors, device 1 a plain one: what every program
+#: in selftests/guest gets.
+STANDARD = Machine(Doorbell(vectors=4), Plain(), smp=2)

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""server: an ivshmemd for the guests of a test.
+
+The memory is a POSIX shared memory object of a random name, so that the test
+can look at it from the host.
+"""
+import os
+import secrets
+import select
+import subprocess
+import time
+from pathlib import Path
+
+import tree
+
+
+class ServerError(Exception):
+    """ivshmemd did not start."""
+
+
+def program():
+    """ivshmemd, or what $IVSHMEMD names instead."""
+    named = os.environ.get("IVSHMEMD")
+    return Path(named) if named else tree.built("server/ivshmemd")
+
+
+class Server:
+    def __init__(self, size=tree.MIB, vectors=1, log=None, hugetlb=None):
+        self.directory = tree.scratch()
+        self.socket = self.directory / "server"
+        self.name = None if hugetlb else "ivshmem-" + secrets.token_hex(4)
+        memory = ["-m", str(hugetlb)] if hugetlb else ["-M", self.name]
+        self.command = [str(program()), "-F", "-S", str(self.socket),
+                        "-l", str(size), "-n", str(vectors), *memory]
+        self.log = open(log or self.directory / "server.log", "wb")
+        self.process = subprocess.Popen(self.command, stdout=self.log,
+                                        stdin=subprocess.DEVNULL,
+                                        stderr=subprocess.STDOUT)
+        self._wait_for_socket()
+
+    def memory(self):
+        """The shared memory as a file on the host, to be mapped."""
+        return open(Path("/dev/shm") / self.name, "r+b")
+
+    def _wait_for_socket(self):
+        """The socket answers, or the server ended, or it takes too long."""
+        end = time.monotonic() + tree.limit(2)
+        death = os.pidfd_open(self.process.pid)
+        try:
+            while not self.socket.is_socket():
+                if select.select([death], [], [], 0.02)[0]:
+                    raise ServerError("ivshmemd ended: " + self.output())
+                if time.monotonic() > end:
+                    raise ServerError("ivshmemd made no socket")
+        finally:
+            os.close(death)
+
+    def output(self):
+        return Path(self.log.name).read_text(errors="replace")
+
+    def close(self):
+        self.process.terminate()
+        try:
+            self.process.wait(tree.limit(2))
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.log.close()
+        if self.name:
+            (Path("/dev/shm") / self.name).unlink(missing_ok=True)
+        tree.remove(self.directory)

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""stage: what all guests of one run have in common: kernel, initramfs, accel."""
+import accel
+import initramfs
+import kernel
+import tree
+
+
+class Stage:
+    def __init__(self, version=None, say=lambda text: None):
+        self.kernel = kernel.find(version)
+        say(f"kernel {self.kernel.version}")
+        self.kernel.fetch()
+        self.problem = None
+        try:
+            self.kernel.build_module()
+        except kernel.KernelError as error:
+            self.problem = str(error)
+        say("initramfs")
+        place = tree.BUILD / "kernels" / self.kernel.version
+        self.initrd = initramfs.build(self.kernel, place / "initramfs.gz")
+        say("accelerator")
+        self.accel = accel.arguments(self.kernel.image, self.initrd)
+        say("KVM" if self.accel is accel.KVM else "TCG, without KVM")
