@@ -140,9 +140,11 @@ class Guest:
         """Raise GuestError with all that is known."""
         self.kill()
         qemu = (self.logs / f"{self.name}.qemu").read_text().split("\n", 1)[1]
+        splats = "\n".join(self.console.splats()[:5])
         raise GuestError(f"guest {self.name}: {why}\n"
                          f"QEMU's status {self.process.returncode} {qemu}\n"
-                         f"console:\n{self.console.tail()}") from None
+                         f"console:\n{splats}\n...\n"
+                         f"{self.console.tail(12)}") from None
 
     def kill(self):
         """End QEMU at once, as a host that loses power."""

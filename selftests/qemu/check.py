@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""check: run the tests of all layers and print TAP and one total.
+
+Started by scripts/check, which has built everything before. The last line is
+"N passed, N failed, N skipped"; the status is 1 if anything failed.
+"""
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+import traceback
+
+import discover
+import tap
+import tree
+from guest import GuestError
+from lab import Lab
+from scenario import Skip
+from stage import Stage
+
+
+class Runner:
+    def __init__(self):
+        self.totals = tap.Totals()
+        self.start = time.monotonic()
+
+    def say(self, text):
+        print(f"# [{time.monotonic() - self.start:6.1f} s] {text}", flush=True)
+
+    def add(self, verdict, name, reason=""):
+        self.totals.results.append(tap.Result(verdict, name, reason))
+        word = "not ok" if verdict == "failed" else "ok"
+        skip = " # SKIP " + " ".join(reason.split()) if verdict == "skipped" else ""
+        print(f"{word} {len(self.totals.results)} {name}{skip}", flush=True)
+        if verdict == "failed":
+            for line in reason.splitlines():
+                print(f"#   {line}", flush=True)
+
+    def run_host_program(self, path):
+        self.say(f"host: {path.name}")
+        logs = _log_directory("host")
+        environment = {**os.environ, "O": str(tree.BUILD), "IVSHMEM_TOP": str(tree.TOP),
+                       "LD_LIBRARY_PATH": str(tree.BUILD / "lib")}
+        try:
+            run = subprocess.run([path], capture_output=True, env=environment,
+                                 timeout=tree.limit(60), cwd=tree.TOP)
+            status, errors = run.returncode, run.stderr
+            output = run.stdout.decode(errors="replace")
+        except subprocess.TimeoutExpired as late:
+            status, errors = -1, late.stderr or b""
+            output = (late.stdout or b"").decode(errors="replace")
+        except OSError as error:
+            status, output, errors = -1, "", str(error).encode()
+        (logs / path.name).write_bytes(output.encode() + errors)
+        results = tap.parse(path.stem, output, status)
+        tail = errors.decode(errors="replace")[-1500:]
+        for result in results:
+            reason = result.reason
+            if result.verdict == "failed" and tail:
+                reason, tail = f"{reason}\n{tail}", ""
+            self.add(result.verdict, result.name, reason)
+
+    def run_test(self, test, lab):
+        self.say(f"{test.name.replace('_', ' ')}")
+        lab.logs = _log_directory(re.sub(r"[^a-z0-9]+", "-", test.name.lower()))
+        verdict, reason = self._try(test, lab)
+        splats = lab.splats()
+        if splats:
+            verdict, reason = "failed", "\n".join([reason, "kernel log:", *splats])
+        if verdict == "failed":
+            reason += _log_tails(lab.logs)
+            lab.close()
+        lab.end_test()
+        self.add(verdict, test.name.replace("_", " "), reason)
+
+    def _try(self, test, lab):
+        try:
+            for check in test.checks:
+                reason = check()
+                if reason:
+                    raise Skip(reason)
+            given = {"lab": lab, "report": self.add}
+            if test.machines:
+                given.update(lab.use(test.machines, test.fresh))
+            test.function(**{name: given[name] for name in test.parameters})
+        except Skip as reason:
+            return "skipped", str(reason)
+        except GuestError as error:
+            return "failed", str(error)
+        except Exception:
+            return "failed", traceback.format_exc(limit=-4)
+        return "passed", ""
+
+
+def _log_directory(name):
+    path = tree.LOGS / name
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _log_tails(logs):
+    """The ends of the consoles, which say more than the assertion."""
+    text = f"\nlogs: {os.path.relpath(logs)}"
+    for path in sorted(logs.glob("*.console")):
+        lines = path.read_text(errors="replace").splitlines()[-8:]
+        text += "\n".join([f"\n{path.stem}:", *lines])
+    return text
+
+
+def options():
+    parser = argparse.ArgumentParser(prog="scripts/check", description=__doc__)
+    parser.add_argument("-k", metavar="PATTERN", default="",
+                        help="only tests whose name matches this expression")
+    parser.add_argument("--list", action="store_true", help="only name them")
+    parser.add_argument("--quick", action="store_true",
+                        help="layer 1 and one guest")
+    parser.add_argument("--kernel", metavar="VERSION",
+                        help="another kernel whose headers are installed")
+    return parser.parse_args()
+
+
+def main():
+    chosen = options()
+
+    def wanted(name):
+        return re.search(chosen.k, name.replace("_", " ")) is not None
+
+    programs = [path for path in discover.host_programs()
+                if wanted(f"host: {path.stem}")]
+    tests = [test for test in discover.tests(chosen.quick) if wanted(test.name)]
+    if chosen.list:
+        print("\n".join([f"host: {path.stem}" for path in programs]
+                        + [test.name.replace("_", " ") for test in tests]))
+        return 0
+    runner = Runner()
+    print("TAP version 13")
+    for path in programs:
+        runner.run_host_program(path)
+    if tests:
+        run_guest_tests(runner, tests, chosen.kernel)
+    print(f"1..{len(runner.totals.results)}")
+    summary(runner)
+    return 1 if runner.totals.count("failed") or not runner.totals.results else 0
+
+
+def run_guest_tests(runner, tests, version):
+    try:
+        stage = Stage(version, runner.say)
+    except Exception as error:
+        runner.add("failed", "guests: can be booted", str(error))
+        return
+    if stage.problem:
+        runner.add("failed", "kernel: the module builds", stage.problem)
+    lab = Lab(stage, tree.LOGS)
+    try:
+        for test in tests:
+            runner.run_test(test, lab)
+    finally:
+        lab.close()
+
+
+def summary(runner):
+    """What failed and what was skipped, once more, and the total."""
+    for result in runner.totals.results:
+        if result.verdict != "passed":
+            first = (result.reason.strip().splitlines() or [""])[0]
+            print(f"# {result.verdict}: {result.name}: {first}")
+    print(f"# took {time.monotonic() - runner.start:.0f} s,"
+          f" logs in {os.path.relpath(tree.LOGS)}")
+    print(runner.totals, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

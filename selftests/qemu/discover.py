@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""discover: find the tests: files in tests/ and programs in selftests/.
+
+A test is a function `test_...` of a file in tests/, taken in the order of the
+file; a file may also have `generate()`, which yields tests made at run time.
+"""
+import importlib.util
+import inspect
+from dataclasses import dataclass
+from pathlib import Path
+
+import tree
+
+TESTS = Path(__file__).with_name("tests")
+QUICK = ("programs",)
+
+
+@dataclass
+class Test:
+    name: str               # "unplug: a_busy_device_goes_away"
+    function: object
+    area: str               # "unplug", the file
+
+    @property
+    def machines(self):
+        return getattr(self.function, "machines", {})
+
+    @property
+    def fresh(self):
+        return getattr(self.function, "fresh", False)
+
+    @property
+    def checks(self):
+        return getattr(self.function, "checks", [])
+
+    @property
+    def parameters(self):
+        return inspect.signature(self.function).parameters
+
+
+def host_programs():
+    """Layer 1: what runs on the host, without a device."""
+    built = sorted((tree.BUILD / "selftests/host").glob("*"))
+    scripts = sorted((tree.TOP / "selftests/host").glob("*"))
+    return [path for path in built if path.suffix == "" and path.is_file()] \
+        + [path for path in scripts if path.suffix in (".py", ".sh")]
+
+
+def tests(quick=False):
+    """Layers 2 and 3: what runs with guests."""
+    found = []
+    for path in sorted(TESTS.glob("*.py")):
+        if quick and path.stem not in QUICK:
+            continue
+        module = _load(path)
+        functions = [(name, value) for name, value in vars(module).items()
+                     if name.startswith("test_")]
+        if hasattr(module, "generate"):
+            functions += list(module.generate())
+        found += [Test(f"{path.stem}: {name.removeprefix('test_')}", function,
+                       path.stem) for name, function in functions]
+    return found
+
+
+def _load(path):
+    spec = importlib.util.spec_from_file_location(f"tests_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

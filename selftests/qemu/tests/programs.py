@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The kselftest programs of selftests/guest, each in a guest.
+
+A new file there is a new test here. The guest has a doorbell device with 4
+vectors (its node in $IVSHMEM_NODE) and a plain one ($IVSHMEM_PLAIN_NODE), 1 MiB
+of memory each. Each TAP line of the program is counted.
+"""
+import tap
+import tree
+from machine import STANDARD
+from scenario import Skip, guests
+
+
+def generate():
+    source = tree.TOP / "selftests" / "guest"
+    for path in sorted([*source.glob("*.c"), *source.glob("*.sh")]):
+        yield f"test_{path.stem}", _test(path)
+
+
+def _test(path):
+    program = path.stem if path.suffix == ".c" else path.name
+
+    @guests(guest=STANDARD)
+    def run(guest, report):
+        if path.suffix == ".c" and not tree.built(f"selftests/guest/{program}"):
+            raise AssertionError(f"{path.name} is not built")
+        doorbell, plain = guest.node(vectors=4), guest.node(vectors=0)
+        status, output = guest.run(
+            f"cd /tests && IVSHMEM_NODE={doorbell['path']}"
+            f" IVSHMEM_PLAIN_NODE={plain['path']} ./{program} 2>&1", 120)
+        (guest.logs / f"{program}.tap").write_text(output)
+        failed = 0
+        for result in tap.parse(path.stem, output, status):
+            report(result.verdict, f"guest/{result.name}", result.reason)
+            failed += result.verdict == "failed"
+        assert not failed, f"{failed} of the program's tests failed"
+
+    return run
