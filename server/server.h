@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ivshmemd's own header: one section for each file, in the order in which a
+ * connection passes through them. Calls go down: main.c calls everything, the
+ * listener hands sockets to the peers, a peer owns a queue. Single thread.
+ */
+#ifndef SERVER_H
+#define SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* --- log.c --------------------------------------------------------------- */
+
+#define LOG_FORMAT(a, b) __attribute__((format(printf, a, b)))
+
+void log_set_verbose(bool verbose);
+void log_to_syslog(void);
+void log_error(const char *format, ...) LOG_FORMAT(1, 2);
+/* What a peer can provoke: at most a few lines a second. */
+void log_warn(const char *format, ...) LOG_FORMAT(1, 2);
+void log_notice(const char *format, ...) LOG_FORMAT(1, 2);
+/* Only with -v. */
+void log_info(const char *format, ...) LOG_FORMAT(1, 2);
+
+/* --- options.c ----------------------------------------------------------- */
+
+struct options {
+	const char *socket_path;
+	const char *pid_file;		/* or NULL */
+	const char *shm_name;		/* POSIX shared memory, or NULL */
+	const char *memory_dir;		/* or NULL; never both */
+	uint64_t size;			/* as asked: memory.c rounds it */
+	unsigned int nr_vectors;
+	unsigned int budget;		/* eventfds one peer may have to hold */
+	unsigned int stall_timeout_s;
+	bool sparse;
+	bool foreground;
+	bool verbose;
+};
+
+/* Exits by itself on -h, --version (0) and on a usage error (2). */
+void options_parse(struct options *options, int argc, char **argv);
+
+/* --- daemon.c ------------------------------------------------------------ */
+
+/* Forks; the parent stays in here until daemon_ready(), then exits. */
+int daemon_start(void);
+int daemon_write_pid_file(const char *path);
+int daemon_ready(void);
+void daemon_remove_pid_file(void);
+
+/* --- memory.c ------------------------------------------------------------ */
+
+struct memory {
+	int fd;
+	uint64_t size;
+	const char *unlink_name;	/* POSIX name, if we made it */
+};
+
+int memory_open(struct memory *memory, const struct options *options);
+void memory_close(struct memory *memory);
+
+/* --- listener.c ---------------------------------------------------------- */
+
+struct listener {
+	const char *path;
+	char *lock_path;
+	int lock_fd;
+	int fd;
+	int reserve_fd;		/* given up to refuse when out of descriptors */
+	bool paused;		/* accept() failed: try again by timer */
+	dev_t dev;		/* of the socket's name, to unlink only ours */
+	ino_t ino;
+};
+
+/* Claims the path against other instances; touches nothing else. */
+int listener_lock(struct listener *listener, const char *path);
+int listener_open(struct listener *listener);
+/* Returns a connection, or -1 when there is none to be had now. */
+int listener_accept(struct listener *listener);
+void listener_close(struct listener *listener);
+
+/* --- queue.c ------------------------------------------------------------- */
+
+struct peer;
+
+struct message {
+	int64_t value;
+	int fd;				/* or -1 */
+	const struct peer *owner;	/* of the fd; NULL: the memory, or none */
+};
+
+/* First in, first out. What is queued has not been sent in any part. */
+struct queue {
+	struct message *ring;
+	unsigned int head;
+	unsigned int count;
+	unsigned int size;
+};
+
+int queue_push(struct queue *queue, int64_t value, int fd,
+	       const struct peer *owner);
+/* Takes back the messages with this owner's fds; returns how many. */
+unsigned int queue_cancel(struct queue *queue, const struct peer *owner);
+/* Returns 0 when all is sent, else the errno that stopped it. */
+int queue_send(struct queue *queue, int sock, unsigned int *sent);
+void queue_free(struct queue *queue);
+
+/* --- peer.c -------------------------------------------------------------- */
+
+struct peer {
+	uint16_t id;
+	int sock;
+	int *eventfds;		/* nr_vectors of them */
+	struct queue queue;
+	int64_t progress_ms;	/* when the queue last moved, or was empty */
+	bool writable_wanted;	/* EPOLLOUT is set */
+	bool retry;		/* the system is short of something: by timer */
+	bool doomed;		/* leaves at the next peers_reap() */
+};
+
+struct peers {
+	struct peer **peer;	/* in the order of their IDs */
+	unsigned int nr;
+	unsigned int limit;
+	unsigned int nr_vectors;
+	uint32_t next_id;
+	int epoll_fd;
+	int memory_fd;
+	int64_t stall_ms;
+};
+
+int peers_init(struct peers *peers, const struct options *options,
+	       int epoll_fd, int memory_fd);
+/* Takes the socket: it becomes a peer, or is refused. */
+void peers_join(struct peers *peers, int sock);
+void peers_event(struct peers *peers, struct peer *peer, uint32_t events);
+/* Retries and time limits; returns the milliseconds until wanted again, or -1. */
+int peers_tick(struct peers *peers);
+/* Removes the doomed and tells the others. No peer pointer survives this. */
+void peers_reap(struct peers *peers);
+void peers_free(struct peers *peers);
+/* Says no in a way that QEMU understands, and closes the socket. */
+void peer_refuse(int sock, const char *why);
+
+#endif
