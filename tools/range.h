@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A range of the shared memory, mapped for one copy; read.c, write.c and
+ * hexdump.c use it. A device that goes away meanwhile is an error, not SIGBUS.
+ */
+#ifndef IVSHMEMCTL_RANGE_H
+#define IVSHMEMCTL_RANGE_H
+
+#include "ctl.h"
+
+struct range {
+	struct ivsh_device *device;
+	struct ivsh_region *region;
+	unsigned char *start;
+	uint64_t length;
+	uint64_t shmem_size;
+};
+
+/*
+ * Open the device and check that the range is inside; reports what is wrong.
+ * Returns a status; on STATUS_DONE close with range_close().
+ */
+int range_open(struct range *range, const struct ctl *ctl, bool read_only);
+int range_map(struct range *range, uint64_t offset, uint64_t length,
+	      bool read_only);
+void range_close(struct range *range);
+
+/* Copy at most once each byte. Returns a status; reports a device gone. */
+int range_copy_out(const struct range *range, uint64_t at, void *to,
+		   size_t length);
+int range_copy_in(const struct range *range, const void *from, size_t length);
+
+#endif /* IVSHMEMCTL_RANGE_H */
