@@ -111,8 +111,8 @@ static void set_driver_remedy(struct table *table, const char *address,
 	else if (access(SYSFS_PCI "/drivers/" DRIVER, F_OK))
 		set_remedy(table, "modprobe " DRIVER);
 	else
-		set_remedy(table, "dmesg | grep %s  # says why the driver refused it",
-			   address);
+		set_remedy(table, "echo %s > " SYSFS_PCI "/drivers/" DRIVER "/bind; if that fails: dmesg | grep %s",
+			   address, address);
 }
 
 /* What only the driver knows. */

@@ -28,7 +28,7 @@ static int print_raw(uint64_t offset, const unsigned char *bytes,
 static void print_line(uint64_t offset, const unsigned char *bytes,
 		       size_t length)
 {
-	printf("%08" PRIx64 " ", offset);
+	printf("%08" PRIx64, offset);
 	for (size_t i = 0; i < LINE; i++) {
 		printf(i % 8 ? " " : "  ");
 		printf(i < length ? "%02x" : "  ", i < length ? bytes[i] : 0);

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What README.md shows is what there is."""
+import re
+
+import tree
+from machine import Machine, Plain
+from scenario import guests
+
+
+def test_the_program_in_the_readme_is_the_example():
+    shown = re.search(r"```c\n(.*?)```", (tree.TOP / "README.md").read_text(),
+                      re.S).group(1)
+    licence, example = (tree.TOP / "examples/hello.c").read_text().split("\n", 1)
+    assert licence.startswith("// SPDX"), licence
+    assert shown == example
+    assert shown.count("\n") <= 12
+
+
+@guests(guest=Machine(Plain()))
+def test_the_program_in_the_readme_says_hello(guest):
+    guest.output("hello")
+    assert guest.output("ivshmemctl read 0 19") == "hello from a guest\n"
