@@ -76,19 +76,19 @@ class Guest:
     def wait_ready(self):
         """The guest has booted and takes commands."""
         try:
-            self.channel.wait_ready(self.token, 30)
+            self.channel.wait_ready(self.token, 15)
         except ChannelError as error:
             self.fail(error)
         return self
 
-    def run(self, command, seconds=30):
+    def run(self, command, seconds=6):
         """Run a shell command: (exit status, what it printed)."""
         try:
             return self.channel.run(command, seconds)
         except (ChannelError, OSError) as error:
             self.fail(error)
 
-    def output(self, command, seconds=30):
+    def output(self, command, seconds=6):
         """What a command that must succeed printed."""
         status, output = self.run(command, seconds)
         if status:

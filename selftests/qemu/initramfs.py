@@ -6,6 +6,7 @@ unpacks) and needs neither root nor the cpio program. Archives may be
 concatenated: a test can add files by a second one.
 """
 import gzip
+import os
 import re
 import shutil
 import subprocess
@@ -53,7 +54,9 @@ class Archive:
     def write(self, path):
         self._entry("TRAILER!!!", b"", 0)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(gzip.compress(b"".join(self.parts), 1, mtime=0))
+        new = path.with_suffix(f".{os.getpid()}")
+        new.write_bytes(gzip.compress(b"".join(self.parts), 1, mtime=0))
+        new.replace(path)
 
 
 def _padded(data):

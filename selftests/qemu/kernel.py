@@ -6,6 +6,8 @@ the running kernel is taken if its headers are there; else that of the newest
 installed headers, downloaded and unpacked into the cache. No kernel is ever
 installed on the host. Run as a program it prints the image, fetching it.
 """
+import fcntl
+import getpass
 import os
 import re
 import shutil
@@ -43,6 +45,12 @@ class Kernel:
     def build_module(self):
         """Build ivshmem_guest.ko in a copy of the sources; its path."""
         place = tree.BUILD / "kernels" / self.version
+        place.mkdir(parents=True, exist_ok=True)
+        with open(place / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return self._build_module(place)
+
+    def _build_module(self, place):
         for name in ("kernel", "include"):
             _copy_changed(tree.TOP / name, place / name)
         shutil.copy2(tree.TOP / "VERSION", place)
@@ -107,9 +115,11 @@ def _download(version):
     """Take vmlinuz out of the distribution's package into the cache."""
     image = tree.cache() / f"vmlinuz-{version}"
     with tempfile.TemporaryDirectory(dir=tree.cache()) as place:
-        get = subprocess.run(["apt-get", "-o", "Debug::NoLocking=1", "download",
-                              f"linux-image-{version}"], cwd=place,
-                             capture_output=True, text=True)
+        get = subprocess.run(
+            ["apt-get", "-o", "Debug::NoLocking=1", "-o",
+             f"APT::Sandbox::User={getpass.getuser()}", "download",
+             f"linux-image-{version}"],
+            cwd=place, capture_output=True, text=True)
         packages = list(Path(place).glob("*.deb"))
         if get.returncode or not packages:
             raise KernelError(f"cannot download linux-image-{version}:\n"

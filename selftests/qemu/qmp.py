@@ -36,7 +36,7 @@ class Qmp:
                 raise QmpError(answer["error"]["desc"])
             self.events.append(answer)
 
-    def wait(self, event, seconds=30, **data):
+    def wait(self, event, seconds=10, **data):
         """Wait for an event whose data holds all of data; forget it."""
         while True:
             for candidate in self.events:
@@ -45,7 +45,7 @@ class Qmp:
                     return candidate
             self.events.append(self._read(seconds))
 
-    def _read(self, seconds=30):
+    def _read(self, seconds=10):
         self.sock.settimeout(limit(seconds))
         try:
             line = self.file.readline()

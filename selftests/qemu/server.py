@@ -32,6 +32,8 @@ class Server:
         memory = ["-m", str(hugetlb)] if hugetlb else ["-M", self.name]
         self.command = [str(program()), "-F", "-S", str(self.socket),
                         "-l", str(size), "-n", str(vectors), *memory]
+        if size >= tree.GIB:
+            self.command.append("--sparse")
         self.log = open(log or self.directory / "server.log", "wb")
         self.process = subprocess.Popen(self.command, stdout=self.log,
                                         stdin=subprocess.DEVNULL,
@@ -47,7 +49,7 @@ class Server:
         end = time.monotonic() + tree.limit(2)
         death = os.pidfd_open(self.process.pid)
         try:
-            while not self.socket.is_socket():
+            while not _listens(self.socket):
                 if select.select([death], [], [], 0.02)[0]:
                     raise ServerError("ivshmemd ended: " + self.output())
                 if time.monotonic() > end:
@@ -56,6 +58,7 @@ class Server:
             os.close(death)
 
     def output(self):
+        """What the server has said."""
         return Path(self.log.name).read_text(errors="replace")
 
     def close(self):
@@ -69,3 +72,13 @@ class Server:
         if self.name:
             (Path("/dev/shm") / self.name).unlink(missing_ok=True)
         tree.remove(self.directory)
+
+
+def _listens(path):
+    """Whether somebody accepts connections there: trying would be a peer."""
+    accepting = "00010000"
+    for line in Path("/proc/net/unix").read_text().splitlines():
+        words = line.split()
+        if words[-1] == str(path) and words[3] == accepting:
+            return True
+    return False

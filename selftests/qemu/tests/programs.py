@@ -27,7 +27,7 @@ def _test(path):
         doorbell, plain = guest.node(vectors=4), guest.node(vectors=0)
         status, output = guest.run(
             f"cd /tests && IVSHMEM_NODE={doorbell['path']}"
-            f" IVSHMEM_PLAIN_NODE={plain['path']} ./{program} 2>&1", 120)
+            f" IVSHMEM_PLAIN_NODE={plain['path']} ./{program} 2>&1", 30)
         (guest.logs / f"{program}.tap").write_text(output)
         failed = 0
         for result in tap.parse(path.stem, output, status):
