@@ -14,6 +14,7 @@
 #include <linux/ivshmem_guest.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
@@ -151,17 +152,36 @@ static inline __u64 take_eventfd(int efd)
 	return read(efd, &count, sizeof(count)) == sizeof(count) ? count : 0;
 }
 
+/* Run on each CPU in turn: it has then taken what interrupted it before. */
+static inline bool visit_cpus(void)
+{
+	cpu_set_t all, one;
+	bool visited = true;
+
+	if (sched_getaffinity(0, sizeof(all), &all))
+		return false;
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &all))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		visited &= !sched_setaffinity(0, sizeof(one), &one);
+	}
+	return !sched_setaffinity(0, sizeof(all), &all) && visited;
+}
+
 /*
  * Let what was rung before arrive: ring this vector, which must have a bound
- * eventfd of its own, and wait for it, several times over. Rings are carried
- * out in order, so a ring that was wrongly made has arrived by then too.
+ * eventfd of its own, and wait for it, more than once. The machine carries
+ * rings out in order, so an earlier one, also one that was wrongly made, has
+ * by then interrupted its CPU.
  */
 static inline bool settle(int fd, __u32 vector, int efd)
 {
-	for (int i = 0; i < 8; i++)
+	for (int i = 0; i < 3; i++)
 		if (ring_self(fd, vector) || !wait_eventfd(efd))
 			return false;
-	return true;
+	return visit_cpus();
 }
 
 static inline long current_tid(void)
