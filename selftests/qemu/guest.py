@@ -161,7 +161,7 @@ class Guest:
 
 def machine_arguments(machine):
     arguments = ["-M", machine.machine, "-m", str(machine.memory),
-                 "-smp", str(machine.smp)]
+                 "-smp", str(machine.smp), *machine.options]
     for port in range(machine.root_ports):
         arguments += ["-device", f"pcie-root-port,id=port{port},"
                                  f"chassis={port + 1},slot={port + 1}"]

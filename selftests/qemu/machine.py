@@ -42,12 +42,13 @@ class Machine:
     root_ports: int
     memory: int
     smp: int
-    load: bool
+    load: bool              # the module, at boot
+    options: tuple          # more words for QEMU
 
     def __init__(self, *devices, machine="q35", root_ports=0, memory=256,
-                 smp=1, load=True):
+                 smp=1, load=True, options=()):
         values = dict(devices=devices, machine=machine, root_ports=root_ports,
-                      memory=memory, smp=smp, load=load)
+                      memory=memory, smp=smp, load=load, options=options)
         for name, value in values.items():
             object.__setattr__(self, name, value)
 

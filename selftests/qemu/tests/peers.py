@@ -118,5 +118,5 @@ def test_a_shared_file_is_seen_alike_in_both_guests_and_on_the_host(a, b):
         b=Machine(Plain(memory="file", share=False)))
 def test_memory_without_share_is_not_shared(a, b):
     b.output("printf secret | ivshmemctl write 0")
-    assert b.output("ivshmemctl read 0 6") == "secret"
+    assert (seen := b.output("ivshmemctl read 0 6")) == "secret", repr(seen)
     assert a.run("ivshmemctl read 0 6 | grep -q secret")[0] == 1

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The module: found by its alias, loaded again, refused where there is no memory."""
+import plugs
+from machine import Doorbell, Machine, Plain
+from scenario import guests
+from tree import MIB
+
+UNLOADED = Machine(Plain(), load=False)
+BOTH = Machine(Doorbell(vectors=2), Plain())
+MODULE = "ivshmem_guest"
+
+
+@guests(guest=UNLOADED, fresh=True)
+def test_the_alias_of_the_device_loads_the_module(guest):
+    alias = guest.output("cat /sys/bus/pci/devices/0000:00:01.0/modalias").strip()
+    assert alias.startswith("pci:v00001AF4d00001110"), alias
+    guest.output(f"modprobe '{alias}'")
+    assert guest.node()["shmem_size"] == MIB
+
+
+@guests(guest=BOTH)
+def test_the_module_loads_again_after_it_was_removed(guest):
+    before = guest.nodes()
+    for _ in range(3):
+        guest.output(f"rmmod {MODULE}")
+        assert not guest.nodes() and not guest.run("ls /dev/ivshmem0")[0] == 0
+        guest.output(f"modprobe {MODULE}")
+        assert guest.nodes() == before
+    guest.output("printf again | ivshmemctl -d 0 write 0")
+
+
+@guests(guest=BOTH)
+def test_memory_survives_a_reload(guest):
+    guest.output("printf kept | ivshmemctl -d 1 write 0")
+    guest.output(f"rmmod {MODULE}; modprobe {MODULE}")
+    assert guest.output("ivshmemctl -d 1 read 0 4") == "kept"
+
+
+@guests(guest=BOTH)
+def test_an_open_device_holds_the_module(guest):
+    job = guest.start("ivshmemctl -d 0 wait 0")
+    job.wait_asleep()
+    status, output = guest.run(f"rmmod {MODULE}")
+    job.kill()
+    assert status != 0, output
+    guest.output(f"rmmod {MODULE}; modprobe {MODULE}")
+
+
+@guests(guest=BOTH)
+def test_unbind_and_bind_again(guest):
+    before = guest.nodes()
+    for node in before:
+        for action in ("unbind", "bind"):
+            guest.output(f"echo {node['address']} >"
+                         f" /sys/bus/pci/drivers/{MODULE}/{action}")
+    after = guest.nodes()
+    assert sorted(node["address"] for node in after) == \
+        sorted(node["address"] for node in before), after
+
+
+@guests(guest=BOTH)
+def test_remove_and_rescan(guest):
+    node = guest.node(vectors=0)
+    device = f"/sys/bus/pci/devices/{node['address']}"
+    guest.output(f"echo 1 > {device}/remove")
+    assert len(guest.nodes()) == 1
+    guest.output("echo 1 > /sys/bus/pci/rescan")
+    assert guest.node(vectors=0)["shmem_size"] == MIB
+
+
+@guests(guest=BOTH)
+def test_a_probe_says_one_line(guest):
+    guest.output(f"rmmod {MODULE}; dmesg -c > /dev/null; modprobe {MODULE}")
+    lines = [line for line in guest.output("dmesg").splitlines()
+             if MODULE in line or "ivshmem" in line]
+    assert len(lines) == 2, lines
+
+
+@guests(guest=Machine(root_ports=1), fresh=True)
+def test_a_device_without_room_for_bar2_is_refused(guest):
+    guest.output("dmesg -c > /dev/null")
+    plugs.plug_plain(guest, "large", "port0", 256 * MIB)
+    plugs.wait_for_pci(guest, 1)
+    guest.output("until dmesg | grep -q 'no shared memory'; do usleep 20000; done")
+    lines = [line for line in guest.output("dmesg").splitlines()
+             if MODULE in line]
+    assert not guest.nodes()
+    assert len(lines) == 1, lines   # what to do, and no "probe failed" besides
+    assert "pref64-reserve" in lines[0], lines
+
+
+@guests(guest=Machine(root_ports=1), fresh=True)
+def test_a_bind_without_bar2_is_enodev(guest):
+    plugs.plug_plain(guest, "large", "port0", 256 * MIB)
+    plugs.wait_for_pci(guest, 1)
+    status, output = guest.run(
+        "for d in /sys/bus/pci/devices/*; do"
+        " grep -q 0x1110 $d/device && a=$(basename $d); done;"
+        f" echo $a > /sys/bus/pci/drivers/{MODULE}/bind")
+    assert status != 0 and "No such device" in output, output

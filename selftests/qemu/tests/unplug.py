@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Devices that are plugged and unplugged by QMP, idle and in use."""
+import plugs
+from machine import Doorbell, Machine, Plain
+from rings import listen
+from scenario import guests
+from tree import MIB
+
+NATIVE = ("-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off")
+ACPI = Machine(Plain(port="port0"), root_ports=2)
+PCIEHP = Machine(Plain(port="port0"), root_ports=2, options=NATIVE)
+I440FX = Machine(Plain(port="pci.0"), machine="pc")
+
+
+def cycle(guest, bus, times):
+    """Out and in again, each time with new memory of another content."""
+    name = "device0"
+    for number in range(times):
+        plugs.unplug(guest, name)
+        plugs.wait_for_nodes(guest, 0)
+        name = f"again{number}"
+        plugs.plug_plain(guest, name, bus, MIB)
+        plugs.wait_for_nodes(guest, 1)
+        node = guest.node()
+        assert node["shmem_size"] == MIB and node["page_attr"] == "wb", node
+        assert guest.output("ivshmemctl read 0 1 | od -An -tx1").strip() == "00"
+        guest.output("printf x | ivshmemctl write 0")
+
+
+@guests(guest=ACPI, fresh=True)
+def test_a_plain_device_comes_back_on_q35(guest):
+    cycle(guest, "port0", 3)
+
+
+@guests(guest=PCIEHP, fresh=True)
+def test_a_plain_device_comes_back_with_native_hotplug(guest):
+    cycle(guest, "port0", 1)
+
+
+@guests(guest=I440FX, fresh=True)
+def test_a_plain_device_comes_back_on_i440fx(guest):
+    cycle(guest, "pci.0", 3)
+
+
+def unplug_doorbell_in_use(guest):
+    """A waiting program learns of it, and nothing of the device is left."""
+    job = listen(guest, 0)
+    plugs.unplug(guest, "device0")
+    status, output = job.wait()
+    assert status == 1 and "the device is gone" in output, (status, output)
+    assert not guest.nodes() and guest.run("ls /dev/ivshmem0")[0] != 0
+    guest.output("rmmod ivshmem_guest")
+
+
+@guests(guest=Machine(Doorbell(vectors=4, port="port0"), root_ports=1), fresh=True)
+def test_a_doorbell_device_leaves_while_waited_for_on_q35(guest):
+    unplug_doorbell_in_use(guest)
+
+
+@guests(guest=Machine(Doorbell(vectors=4, port="pci.0"), machine="pc"), fresh=True)
+def test_a_doorbell_device_leaves_while_waited_for_on_i440fx(guest):
+    unplug_doorbell_in_use(guest)
+
+
+@guests(guest=Machine(Doorbell(vectors=2, port="port0"), Plain(), root_ports=1),
+        fresh=True)
+def test_the_other_device_stays_when_one_leaves(guest):
+    plain = guest.node(vectors=0)["path"]
+    guest.output(f"printf stays | ivshmemctl -d {plain} write 0")
+    plugs.unplug(guest, "device0")
+    plugs.wait_for_nodes(guest, 1)
+    assert guest.output("ivshmemctl read 0 5") == "stays"
