@@ -20,3 +20,11 @@ def test_the_program_in_the_readme_is_the_example():
 def test_the_program_in_the_readme_says_hello(guest):
     guest.output("hello")
     assert guest.output("ivshmemctl read 0 19") == "hello from a guest\n"
+
+
+def test_the_version_is_the_same_everywhere():
+    version = (tree.TOP / "VERSION").read_text().strip()
+    for file, line in (("dkms.conf", f'PACKAGE_VERSION="{version}"'),
+                       ("kernel/pci.c", f'MODULE_VERSION("{version}")'),
+                       ("NEWS", f"{version} ")):
+        assert line in (tree.TOP / file).read_text(), f"{file} lacks {line}"
