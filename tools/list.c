@@ -172,10 +172,24 @@ static void add_device(struct table *table, struct pci_dev *pci)
 	set_from_driver(table, node);
 }
 
-static unsigned int add_devices(struct table *table, struct pci_access *access)
+static int compare_addresses(const void *left, const void *right)
 {
-	unsigned int nr_devices = 0;
+	const struct pci_dev *a = *(struct pci_dev *const *)left;
+	const struct pci_dev *b = *(struct pci_dev *const *)right;
 
+	if (a->domain != b->domain)
+		return a->domain < b->domain ? -1 : 1;
+	if (a->bus != b->bus)
+		return a->bus < b->bus ? -1 : 1;
+	return (a->dev << 3 | a->func) - (b->dev << 3 | b->func);
+}
+
+/* The ivshmem devices by address, owned by the caller; and how many. */
+static struct pci_dev **find_devices(struct pci_access *access, size_t *nr)
+{
+	struct pci_dev **found = NULL;
+
+	*nr = 0;
 	pci_scan_bus(access);
 	for (struct pci_dev *pci = access->devices; pci; pci = pci->next) {
 		pci_fill_info(pci, PCI_FILL_IDENT | PCI_FILL_CLASS |
@@ -183,9 +197,24 @@ static unsigned int add_devices(struct table *table, struct pci_access *access)
 			      PCI_FILL_DRIVER | PCI_FILL_CAPS);
 		if (!is_ivshmem(pci))
 			continue;
-		add_device(table, pci);
-		nr_devices++;
+		found = realloc(found, (*nr + 1) * sizeof(*found));
+		if (!found)
+			exit(fail("list", "out of memory"));
+		found[(*nr)++] = pci;
 	}
+	if (found)
+		qsort(found, *nr, sizeof(*found), compare_addresses);
+	return found;
+}
+
+static size_t add_devices(struct table *table, struct pci_access *access)
+{
+	size_t nr_devices;
+	struct pci_dev **found = find_devices(access, &nr_devices);
+
+	for (size_t i = 0; i < nr_devices; i++)
+		add_device(table, found[i]);
+	free(found);
 	return nr_devices;
 }
 
@@ -194,7 +223,7 @@ static int run_list(struct ctl *ctl, int argc, char **argv)
 	bool json = parse_json_option(ctl, argc, argv);
 	struct table *table = table_new("devices", columns, NR_COLUMNS, json);
 	struct pci_access *pci;
-	unsigned int nr_devices = 0;
+	size_t nr_devices = 0;
 
 	if (access(SYSFS_PCI "/devices", F_OK)) {
 		fail("PCI", SYSFS_PCI " is not there: a machine without PCI, or sysfs is not mounted");
