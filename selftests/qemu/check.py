@@ -18,7 +18,7 @@ import tap
 import tree
 from guest import GuestError
 from lab import Lab
-from scenario import Skip
+from scenario import COUNTED, Skip
 from stage import Stage
 
 
@@ -74,7 +74,8 @@ class Runner:
             reason += _log_tails(lab.logs)
             lab.close()
         lab.end_test()
-        self.add(verdict, test.name.replace("_", " "), reason)
+        if verdict != COUNTED:
+            self.add(verdict, test.name.replace("_", " "), reason)
 
     def _try(self, test, lab):
         try:
@@ -85,14 +86,15 @@ class Runner:
             given = {"lab": lab, "report": self.add}
             if test.machines:
                 given.update(lab.use(test.machines, test.fresh))
-            test.function(**{name: given[name] for name in test.parameters})
+            done = test.function(**{name: given[name]
+                                    for name in test.parameters})
         except Skip as reason:
             return "skipped", str(reason)
         except GuestError as error:
             return "failed", str(error)
         except Exception:
             return "failed", traceback.format_exc(limit=-4)
-        return "passed", ""
+        return done or "passed", ""
 
 
 def _log_directory(name):

@@ -12,7 +12,8 @@ from pathlib import Path
 import tree
 
 TESTS = Path(__file__).with_name("tests")
-QUICK = ("programs",)
+#: The areas of --quick: one guest, of one kind.
+QUICK = ("programs", "tool")
 
 
 @dataclass

@@ -182,7 +182,8 @@ def device_arguments(machine, servers):
             arguments += [
                 "-object", memory_object(f"memory{number}", device, servers),
                 "-device", f"ivshmem-plain,id=device{number},"
-                           f"memdev=memory{number}{bus}"]
+                           f"memdev=memory{number}{bus}"
+                           + (",master=on" if device.master else "")]
         else:
             path = servers[device.server].socket
             arguments += [

@@ -23,6 +23,7 @@ class Plain:
     memory: str = ""
     share: bool = True
     port: str = ""          # the bus to plug it in
+    master: bool = False    # its memory migrates with the guest
 
 
 @dataclass(frozen=True)

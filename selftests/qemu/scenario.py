@@ -13,6 +13,10 @@ what starts guests and servers, for tests that do it themselves.
 """
 
 
+#: Returned by a test that has reported all its results itself.
+COUNTED = "counted"
+
+
 class Skip(Exception):
     """Raised by a test that cannot run here; the words say why."""
 

@@ -70,3 +70,47 @@ def test_the_other_device_stays_when_one_leaves(guest):
     plugs.unplug(guest, "device0")
     plugs.wait_for_nodes(guest, 1)
     assert guest.output("ivshmemctl read 0 5") == "stays"
+
+
+#: Programs that are in the middle of every kind of call when the device leaves,
+#: and the statuses that they may end with: 1 says so, 135 is SIGBUS.
+BUSY = {
+    "poll": ("ivshmemctl wait 0", {1}),
+    "read": ("cat /dev/ivshmem0", {1}),
+    "map": ("sh -c 'head -c 1M /dev/zero > /tmp/zero;"
+            " while ivshmemctl write 0 < /tmp/zero; do :; done'", {0, 135}),
+    "ring": ("ivshmemctl ring 0 3 --count 1000000000", {1}),
+    "ioctl": ("sh -c 'while ivshmemctl info; do :; done'", {0}),
+    "counters": ("pingpong answer 0 1000000", {1, 135}),
+}
+
+
+def unplug_busy(guest):
+    jobs = {name: guest.start(command) for name, (command, _) in BUSY.items()}
+    jobs["poll"].wait_asleep()
+    jobs["ioctl"].wait_for("NODE")
+    jobs["counters"].wait_for("ready")
+    plugs.unplug(guest, "device0")
+    for name, job in jobs.items():
+        status, output = job.wait()
+        assert status in BUSY[name][1], (name, status, output[-500:])
+    assert not guest.nodes()
+    guest.output("rmmod ivshmem_guest; modprobe ivshmem_guest")
+
+
+@guests(guest=Machine(Doorbell(vectors=4, port="port0"), root_ports=1, smp=2),
+        fresh=True)
+def test_a_busy_device_leaves_on_q35(guest):
+    unplug_busy(guest)
+
+
+@guests(guest=Machine(Doorbell(vectors=4, port="port0"), root_ports=1, smp=2,
+                      options=NATIVE), fresh=True)
+def test_a_busy_device_leaves_with_native_hotplug(guest):
+    unplug_busy(guest)
+
+
+@guests(guest=Machine(Doorbell(vectors=4, port="pci.0"), machine="pc", smp=2),
+        fresh=True)
+def test_a_busy_device_leaves_on_i440fx(guest):
+    unplug_busy(guest)

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Guests that move to another QEMU, on the same host."""
+
+import plugs
+import tree
+from machine import Doorbell, Machine, Plain
+from qmp import QmpError
+from rings import heard, listen, own_id, ring
+from scenario import guests
+
+HERE = Machine(Doorbell(vectors=2, port="port0"), root_ports=1)
+
+
+@guests(guest=Machine(Plain()))
+def test_a_peer_is_not_migrated(guest):
+    try:
+        guest.qmp("migrate", uri="exec:cat > /dev/null")
+    except QmpError as error:
+        assert "peer mode" in str(error), error
+        return
+    raise AssertionError("QEMU migrates a peer: device-facts have changed")
+
+
+@guests(here=Machine(Plain(master=True)), fresh=True)
+def test_a_master_takes_its_memory_along(here, lab):
+    here.output("printf along | ivshmemctl write 4096")
+    before = here.nodes()
+    there = move(here, lab)
+    assert there.nodes() == before
+    assert there.output("ivshmemctl read 4096 5") == "along"
+
+
+@guests(here=HERE, other=HERE, fresh=True)
+def test_detach_migrate_attach_gives_a_working_device(here, other, lab):
+    """The documented way; the device comes back with another ID."""
+    listen(other, 1)
+    plugs.unplug(here, "device0")
+    here.qmp("chardev-remove", id="server0")
+    there = move(here, lab)
+    there.qmp("chardev-add", id="server1", backend=socket_backend(here))
+    there.qmp("device_add", driver="ivshmem-doorbell", id="back", bus="port0",
+              chardev="server1", vectors=2)
+    plugs.wait_for_nodes(there, 1)
+    assert own_id(there) not in (0, own_id(other)), own_id(there)
+    there.output("printf moved | ivshmemctl write 0")
+    assert other.output("ivshmemctl read 0 5") == "moved"
+    for sender, receiver in ((there, other), (other, there)):
+        job = listen(receiver, 0)
+        ring(sender, own_id(receiver), 0)
+        heard(job, 0)
+
+
+def socket_backend(guest):
+    path = str(guest.servers["server"].socket)
+    return {"type": "socket", "data": {
+        "addr": {"type": "unix", "data": {"path": path}}, "server": False}}
+
+
+def move(guest, lab):
+    """Migrate a guest to a new QEMU with the plain devices it has; a Guest."""
+    plain = [device for device in guest.machine.devices
+             if isinstance(device, Plain)]
+    there = lab.guest(Machine(*plain, root_ports=guest.machine.root_ports,
+                              options=("-incoming", "defer")), "there")
+    path = tree.scratch() / "migration"
+    there.qmp("migrate-incoming", uri=f"unix:{path}")
+    guest.qmp("migrate", uri=f"unix:{path}")
+    there.qmp.wait("RESUME")
+    guest.kill()
+    tree.remove(path.parent)
+    return there
