@@ -3,18 +3,22 @@
  * daemon: going to the background, such that whoever started the server may
  * use it as soon as his command returned. Called by main.c.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "server.h"
 
 static int ready_pipe = -1;
-static const char *pid_path;
+static int pid_file_fd = -1;
+static const char *pid_file_path;
 
 /* The parent: what the child says first, or its exit status, is the answer. */
 static void wait_for_child(pid_t pid, int from_child)
@@ -53,20 +57,56 @@ int daemon_start(void)
 	return 0;
 }
 
-int daemon_write_pid_file(const char *path)
+/* A number, as a server that was killed leaves it, or nothing. */
+static bool is_pid_file(int fd)
 {
-	FILE *file = fopen(path, "we");
+	char text[32];
+	ssize_t i, length = pread(fd, text, sizeof(text), 0);
+	struct stat st;
 
-	if (!file) {
+	if (length < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode) ||
+	    length == sizeof(text))
+		return false;
+	for (i = 0; i < length; i++) {
+		if (!isdigit((unsigned char)text[i]) && text[i] != '\n')
+			return false;
+	}
+	return true;
+}
+
+/* The lock tells a live server's file from a dead one's. */
+static int claim_pid_file(int fd, const char *path)
+{
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		log_error("%s: pid file of another server that runs", path);
+		return -1;
+	}
+	if (!is_pid_file(fd)) {
+		log_error("%s: exists and is not a pid file", path);
+		return -1;
+	}
+	if (ftruncate(fd, 0) || dprintf(fd, "%d\n", (int)getpid()) < 0) {
 		log_error("%s: %s", path, strerror(errno));
 		return -1;
 	}
-	pid_path = path;
-	fprintf(file, "%d\n", (int)getpid());
-	if (!fclose(file))
-		return 0;
-	log_error("%s: %s", path, strerror(errno));
-	return -1;
+	return 0;
+}
+
+int daemon_write_pid_file(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+	if (fd < 0) {
+		log_error("%s: %s", path, strerror(errno));
+		return -1;
+	}
+	if (claim_pid_file(fd, path)) {
+		close(fd);
+		return -1;
+	}
+	pid_file_fd = fd;
+	pid_file_path = path;
+	return 0;
 }
 
 int daemon_ready(void)
@@ -80,7 +120,8 @@ int daemon_ready(void)
 	log_to_syslog();
 	for (int fd = 0; fd <= STDERR_FILENO; fd++)
 		dup2(null, fd);
-	close(null);
+	if (null > STDERR_FILENO)
+		close(null);
 	if (write(ready_pipe, "", 1) != 1)
 		log_error("the starting process: %s", strerror(errno));
 	close(ready_pipe);
@@ -90,6 +131,12 @@ int daemon_ready(void)
 
 void daemon_remove_pid_file(void)
 {
-	if (pid_path)
-		unlink(pid_path);
+	struct stat ours, there;
+
+	if (pid_file_fd < 0)
+		return;
+	if (!fstat(pid_file_fd, &ours) && !lstat(pid_file_path, &there) &&
+	    ours.st_dev == there.st_dev && ours.st_ino == there.st_ino)
+		unlink(pid_file_path);
+	close(pid_file_fd);
 }

@@ -26,6 +26,39 @@ static int listener_fail(const struct listener *listener)
 	return -1;
 }
 
+static void listener_unlock(struct listener *listener)
+{
+	if (listener->lock_fd >= 0)
+		close(listener->lock_fd);
+	listener->lock_fd = -1;
+}
+
+static int listener_try_lock(struct listener *listener)
+{
+	listener->lock_fd = open(listener->lock_path,
+				 O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+				 LOCK_MODE);
+	if (listener->lock_fd < 0) {
+		log_error("%s: %s", listener->lock_path, strerror(errno));
+		return -1;
+	}
+	if (!flock(listener->lock_fd, LOCK_EX | LOCK_NB))
+		return 0;
+	log_error("%s: another server is serving it", listener->path);
+	listener_unlock(listener);
+	return -1;
+}
+
+/* A server that ended may have unlinked it between our open and our flock. */
+static bool listener_lock_is_named(const struct listener *listener)
+{
+	struct stat locked, named;
+
+	return !fstat(listener->lock_fd, &locked) &&
+	       !lstat(listener->lock_path, &named) &&
+	       locked.st_dev == named.st_dev && locked.st_ino == named.st_ino;
+}
+
 int listener_lock(struct listener *listener, const char *path)
 {
 	*listener = (struct listener) {
@@ -40,19 +73,12 @@ int listener_lock(struct listener *listener, const char *path)
 		listener->lock_path = NULL;
 		return listener_fail(listener);
 	}
-	listener->lock_fd = open(listener->lock_path,
-				 O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
-				 LOCK_MODE);
-	if (listener->lock_fd < 0) {
-		log_error("%s: %s", listener->lock_path, strerror(errno));
-		return -1;
-	}
-	if (!flock(listener->lock_fd, LOCK_EX | LOCK_NB))
-		return 0;
-	log_error("%s: another server is serving it", path);
-	close(listener->lock_fd);
-	listener->lock_fd = -1;
-	return -1;
+	do {
+		listener_unlock(listener);
+		if (listener_try_lock(listener))
+			return -1;
+	} while (!listener_lock_is_named(listener));
+	return 0;
 }
 
 /* A socket that nobody listens on was left by a server that was killed. */
@@ -157,18 +183,26 @@ static void listener_unlink(const struct listener *listener)
 		unlink(listener->path);
 }
 
+/* Who came too late gets an answer: on an end of file QEMU would spin. */
+static void listener_refuse_waiting(const struct listener *listener)
+{
+	int sock;
+
+	while ((sock = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+		peer_refuse(sock, "the server is ending");
+}
+
 void listener_close(struct listener *listener)
 {
 	listener_unlink(listener);
-	if (listener->fd >= 0)
-		close(listener->fd);
 	if (listener->reserve_fd >= 0)
 		close(listener->reserve_fd);
-	/*
-	 * The lock's file stays: a server that waits to open it would else
-	 * lock one without a name.
-	 */
+	if (listener->fd >= 0) {
+		listener_refuse_waiting(listener);
+		close(listener->fd);
+	}
 	if (listener->lock_fd >= 0)
-		close(listener->lock_fd);
+		unlink(listener->lock_path);
+	listener_unlock(listener);
 	free(listener->lock_path);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -60,6 +61,17 @@ static int server_catch_signals(struct server *server)
 	return server_watch(server, server->signal_fd, &server->signal_fd);
 }
 
+/* A peer costs its socket and its eventfds; nothing here uses select(). */
+static void server_raise_fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static void server_accept(struct server *server)
 {
 	int sock;
@@ -106,22 +118,29 @@ static void server_turn(struct server *server, const struct epoll_event *events,
 		server_accept(server);
 }
 
+/* To be asked last: what a leave made us send can want a retry. */
+static int server_timeout(const struct server *server)
+{
+	int timeout = peers_timeout(&server->peers);
+
+	if (server->listener.paused &&
+	    (timeout < 0 || timeout > ACCEPT_RETRY_MS))
+		return ACCEPT_RETRY_MS;
+	return timeout;
+}
+
 static void server_loop(struct server *server)
 {
 	struct epoll_event events[EVENTS_PER_TURN];
-	int timeout, nr;
+	int nr;
 
 	while (!server->stopped) {
-		timeout = peers_tick(&server->peers);
+		peers_tick(&server->peers);
 		peers_reap(&server->peers);
-		if (server->listener.paused &&
-		    (timeout < 0 || timeout > ACCEPT_RETRY_MS))
-			timeout = ACCEPT_RETRY_MS;
 		nr = epoll_wait(server->epoll_fd, events, EVENTS_PER_TURN,
-				timeout);
+				server_timeout(server));
+		server_resume_accept(server);
 		server_turn(server, events, nr < 0 ? 0 : nr);
-		if (nr == 0)
-			server_resume_accept(server);
 	}
 }
 
@@ -150,17 +169,17 @@ static int server_start(struct server *server)
 		return -1;
 	if (options->foreground)
 		return 0;
-	return daemon_write_pid_file(options->pid_file) || daemon_ready() ?
-	       -1 : 0;
+	if (options->pid_file && daemon_write_pid_file(options->pid_file))
+		return -1;
+	return daemon_ready();
 }
 
 static void server_stop(struct server *server)
 {
 	peers_free(&server->peers);
 	memory_close(&server->memory);
+	daemon_remove_pid_file();
 	listener_close(&server->listener);
-	if (!server->options.foreground)
-		daemon_remove_pid_file();
 }
 
 int main(int argc, char **argv)
@@ -177,6 +196,7 @@ int main(int argc, char **argv)
 	log_set_verbose(server.options.verbose);
 	if (!server.options.foreground && daemon_start())
 		return EXIT_FAILURE;
+	server_raise_fd_limit();
 	ret = server_start(&server);
 	if (!ret) {
 		log_info("listening on %s", server.options.socket_path);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,14 +37,39 @@ static int memory_fail(const char *what)
 	return -1;
 }
 
+/*
+ * A memfd knows no limit: allocating more than there is would wake the OOM
+ * killer, who may take any process but this one.
+ */
+static bool ram_suffices(uint64_t size)
+{
+	uint64_t kib, available = 0;
+	char line[128];
+	FILE *meminfo = fopen("/proc/meminfo", "re");
+
+	if (!meminfo)
+		return true;
+	while (fgets(line, sizeof(line), meminfo)) {
+		if (sscanf(line, "MemAvailable: %" SCNu64, &kib) == 1 ||
+		    sscanf(line, "SwapFree: %" SCNu64, &kib) == 1)
+			available += kib << 10;
+	}
+	fclose(meminfo);
+	return size <= available;
+}
+
 /* Give a new file its size, and its pages now rather than a SIGBUS later. */
 static int memory_fill(int fd, uint64_t size, bool sparse, const char *what)
 {
+	struct statfs fs;
 	int err = 0;
 
 	if (ftruncate(fd, (off_t)size))
 		return memory_fail(what);
-	if (!sparse)
+	if (!sparse && !fstatfs(fd, &fs) && fs.f_type == TMPFS_MAGIC &&
+	    !ram_suffices(size))
+		err = ENOMEM;
+	else if (!sparse)
 		err = posix_fallocate(fd, 0, (off_t)size);
 	if (err) {
 		log_error("%s: %" PRIu64 " bytes: %s", what, size,
@@ -158,9 +184,24 @@ int memory_open(struct memory *memory, const struct options *options)
 	return 0;
 }
 
+/* Whether the name still means the memory that we made. */
+static bool name_is_ours(const struct memory *memory)
+{
+	struct stat ours, there;
+	int fd = shm_open(memory->unlink_name, O_RDONLY, 0);
+	bool same;
+
+	if (fd < 0)
+		return false;
+	same = !fstat(fd, &there) && !fstat(memory->fd, &ours) &&
+	       there.st_dev == ours.st_dev && there.st_ino == ours.st_ino;
+	close(fd);
+	return same;
+}
+
 void memory_close(struct memory *memory)
 {
-	if (memory->unlink_name)
+	if (memory->unlink_name && name_is_ours(memory))
 		shm_unlink(memory->unlink_name);
 	if (memory->fd >= 0)
 		close(memory->fd);

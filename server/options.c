@@ -16,7 +16,6 @@
 #include "server.h"
 
 #define DEFAULT_SOCKET "/tmp/ivshmem_socket"
-#define DEFAULT_PID_FILE "/var/run/ivshmem-server.pid"
 #define DEFAULT_SIZE (4ULL << 20)
 #define MAX_VECTORS 256
 /* QEMU has 1024 descriptors by default, and needs some for itself. */
@@ -32,7 +31,7 @@ static const struct option long_options[] = {
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "foreground", no_argument, NULL, 'F' },
-	{ "pid-file", required_argument, NULL, 'p' },
+	{ "pidfile", required_argument, NULL, 'p' },
 	{ "socket", required_argument, NULL, 'S' },
 	{ "shm-name", required_argument, NULL, 'M' },
 	{ "memory", required_argument, NULL, 'm' },
@@ -62,7 +61,7 @@ static const char help[] =
 	"                           peers stays below [900]\n"
 	"      --stall-timeout S    disconnect a peer that reads nothing so long [30]\n"
 	"  -F, --foreground         do not become a daemon\n"
-	"  -p, --pid-file FILE      of the daemon [" DEFAULT_PID_FILE "]\n"
+	"  -p, --pidfile FILE       write the daemon's process ID there [nowhere]\n"
 	"  -v, --verbose            log joins and leaves\n"
 	"  -h, --help\n"
 	"      --version\n";
@@ -148,7 +147,18 @@ static void set_shm_name(struct options *options, const char *text)
 	options->memory_dir = NULL;
 }
 
-static void parse_option(struct options *options, int option)
+/* What getopt_long() says itself begins with a path, and is no line of ours. */
+static _Noreturn void unknown_option(char **argv)
+{
+	char letter[] = { '-', (char)optopt, '\0' };
+
+	if (strncmp(argv[optind - 1], "--", 2))
+		usage_error(letter, NULL, "unknown option");
+	usage_error(argv[optind - 1], NULL,
+		    optopt ? "takes no argument" : "unknown option");
+}
+
+static void parse_option(struct options *options, int option, char **argv)
 {
 	switch (option) {
 	case 'v':
@@ -193,9 +203,10 @@ static void parse_option(struct options *options, int option)
 	case 'h':
 		fputs(help, stdout);
 		exit(EXIT_SUCCESS);
+	case ':':
+		usage_error(argv[optind - 1], NULL, "argument missing");
 	default:
-		/* getopt_long() has said what is wrong. */
-		exit(EXIT_USAGE);
+		unknown_option(argv);
 	}
 }
 
@@ -205,15 +216,14 @@ void options_parse(struct options *options, int argc, char **argv)
 
 	*options = (struct options) {
 		.socket_path = DEFAULT_SOCKET,
-		.pid_file = DEFAULT_PID_FILE,
 		.size = DEFAULT_SIZE,
 		.nr_vectors = 1,
 		.budget = DEFAULT_BUDGET,
 		.stall_timeout_s = DEFAULT_STALL_TIMEOUT_S,
 	};
-	while ((option = getopt_long(argc, argv, "hvFp:S:M:m:l:n:",
+	while ((option = getopt_long(argc, argv, ":hvFp:S:M:m:l:n:",
 				     long_options, NULL)) != -1)
-		parse_option(options, option);
+		parse_option(options, option, argv);
 	if (optind < argc)
 		usage_error(argv[optind], NULL, "not an option");
 	if (options->nr_vectors > options->budget)

@@ -10,7 +10,6 @@
  * QEMU has descriptors for.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -287,10 +286,9 @@ void peers_event(struct peers *peers, struct peer *peer, uint32_t events)
 		peer_doom(peer, NULL);
 }
 
-int peers_tick(struct peers *peers)
+void peers_tick(struct peers *peers)
 {
 	int64_t now = now_ms();
-	int timeout = -1;
 	unsigned int i;
 
 	for (i = 0; i < peers->nr; i++) {
@@ -298,13 +296,21 @@ int peers_tick(struct peers *peers)
 
 		if (peer->retry)
 			peer_flush(peers, peer);
-		if (!peer->queue.count)
-			continue;
-		if (now - peer->progress_ms >= peers->stall_ms)
+		if (peer->queue.count &&
+		    now - peer->progress_ms >= peers->stall_ms)
 			peer_doom(peer, "it does not read what it is sent");
-		if (peer->retry)
-			timeout = RETRY_MS;
-		else if (timeout < 0)
+	}
+}
+
+int peers_timeout(const struct peers *peers)
+{
+	int timeout = -1;
+	unsigned int i;
+
+	for (i = 0; i < peers->nr; i++) {
+		if (peers->peer[i]->retry)
+			return RETRY_MS;
+		if (peers->peer[i]->queue.count)
 			timeout = STALL_CHECK_MS;
 	}
 	return timeout;

@@ -137,8 +137,10 @@ int peers_init(struct peers *peers, const struct options *options,
 /* Takes the socket: it becomes a peer, or is refused. */
 void peers_join(struct peers *peers, int sock);
 void peers_event(struct peers *peers, struct peer *peer, uint32_t events);
-/* Retries and time limits; returns the milliseconds until wanted again, or -1. */
-int peers_tick(struct peers *peers);
+/* Retries what waits for time, and dooms those that stand still. */
+void peers_tick(struct peers *peers);
+/* Milliseconds until peers_tick() is wanted, or -1. */
+int peers_timeout(const struct peers *peers);
 /* Removes the doomed and tells the others. No peer pointer survives this. */
 void peers_reap(struct peers *peers);
 void peers_free(struct peers *peers);
