@@ -172,6 +172,7 @@ def summary(runner):
             print(f"# {result.verdict}: {result.name}: {first}")
     print(f"# took {time.monotonic() - runner.start:.0f} s,"
           f" logs in {os.path.relpath(tree.LOGS)}")
+    (tree.LOGS / "total").write_text(f"{runner.totals}\n")
     print(runner.totals, flush=True)
 
 
