@@ -5,7 +5,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
+#include <limits.h>
 #include <pci/pci.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "ctl.h"
+#include "remedy.h"
 #include "table.h"
 
 #define VENDOR_ID 0x1af4
@@ -21,8 +22,9 @@
 /* Intel Celadon's virtio has the same ids. */
 #define CLASS_FOREIGN 0xff80
 #define BAR_SHMEM 2
-#define DRIVER "ivshmem_guest"
-#define SYSFS_PCI "/sys/bus/pci"
+
+/* The configuration space that everybody may read. */
+#define PUBLIC_CONFIG_SIZE 64
 
 enum { NODE, PCI_ADDRESS, DRIVER_NAME, FLAVOUR, REVISION, SHMEM_SIZE, OWN_ID,
        NR_VECTORS, PAGE_ATTR, REMEDY };
@@ -85,46 +87,31 @@ static void find_node(const char *address, char *node, size_t size)
 	closedir(dir);
 }
 
-static void __attribute__((format(printf, 2, 3)))
-set_remedy(struct table *table, const char *format, ...)
+/* The name of the driver that is bound, or "". */
+static void find_driver(const char *address, char *driver, size_t size)
 {
-	char remedy[512];
-	va_list args;
+	char path[128], target[PATH_MAX];
+	ssize_t length;
 
-	va_start(args, format);
-	vsnprintf(remedy, sizeof(remedy), format, args);
-	va_end(args);
-	table_set(table, REMEDY, remedy);
-}
-
-/* What to do about a device that has no node of ours. */
-static void set_driver_remedy(struct table *table, const char *address,
-			      const char *driver)
-{
-	if (driver && strcmp(driver, DRIVER))
-		set_remedy(table, "echo %s > " SYSFS_PCI "/drivers/%s/unbind; "
-			   "echo " DRIVER " > " SYSFS_PCI "/devices/%s/driver_override; "
-			   "modprobe " DRIVER "; echo %s > " SYSFS_PCI "/drivers_probe",
-			   address, driver, address, address);
-	else if (driver)
-		set_remedy(table, "the node is missing: is udev or devtmpfs there?");
-	else if (access(SYSFS_PCI "/drivers/" DRIVER, F_OK))
-		set_remedy(table, "modprobe " DRIVER);
-	else
-		set_remedy(table, "echo %s > " SYSFS_PCI "/drivers/" DRIVER "/bind; if that fails: dmesg | grep %s",
-			   address, address);
+	driver[0] = '\0';
+	snprintf(path, sizeof(path), SYSFS_PCI "/devices/%s/driver", address);
+	length = readlink(path, target, sizeof(target) - 1);
+	if (length < 0)
+		return;
+	target[length] = '\0';
+	snprintf(driver, size, "%s", basename(target));
 }
 
 /* What only the driver knows. */
 static void set_from_driver(struct table *table, const char *node)
 {
 	struct ivsh_device *device = ivsh_device_open_read_only(node);
+	char remedy[REMEDY_SIZE];
 	struct ivsh_info *info;
 
 	if (!device) {
-		set_remedy(table, errno == EACCES ?
-			   "no permission: run as root, or chgrp and chmod %s" :
-			   "%s does not open", node);
+		remedy_for_node(remedy, sizeof(remedy), node, errno);
+		table_set(table, REMEDY, remedy);
 		return;
 	}
 	info = ivsh_device_get_info(device);
@@ -140,36 +127,55 @@ static void set_from_driver(struct table *table, const char *node)
 	ivsh_device_close(device);
 }
 
-/* What PCI knows; capabilities only root may read. */
+static bool sees_capabilities(struct pci_dev *pci)
+{
+	unsigned char byte;
+
+	return !(pci_read_word(pci, PCI_STATUS) & PCI_STATUS_CAP_LIST) ||
+	       pci_read_block(pci, PUBLIC_CONFIG_SIZE, &byte, 1);
+}
+
+/* What PCI knows; the capabilities of a doorbell device only root may read. */
 static void set_from_pci(struct table *table, struct pci_dev *pci)
 {
+	struct pci_cap *msix = pci_find_cap(pci, PCI_CAP_ID_MSIX,
+					    PCI_CAP_NORMAL);
+	uint32_t nr_vectors = 0;
+
 	table_set_number(table, REVISION, pci_read_byte(pci, PCI_REVISION_ID));
-	table_set_bytes(table, SHMEM_SIZE, pci->size[BAR_SHMEM]);
-	if (geteuid() == 0)
-		table_set(table, FLAVOUR,
-			  flavour_name(pci_find_cap(pci, PCI_CAP_ID_MSIX,
-						    PCI_CAP_NORMAL)));
+	if (pci->size[BAR_SHMEM])
+		table_set_bytes(table, SHMEM_SIZE, pci->size[BAR_SHMEM]);
+	if (!sees_capabilities(pci))
+		return;
+	if (msix)
+		nr_vectors = (pci_read_word(pci, msix->addr + PCI_CAP_FLAGS) &
+			      PCI_MSIX_TABSIZE) + 1;
+	table_set(table, FLAVOUR, flavour_name(msix));
+	table_set_number(table, NR_VECTORS, nr_vectors);
 }
 
 static void add_device(struct table *table, struct pci_dev *pci)
 {
-	const char *driver = pci_get_string_property(pci, PCI_FILL_DRIVER);
-	char address[32], node[300];
+	char address[32], node[NAME_MAX + 8], driver[NAME_MAX + 1];
+	char remedy[REMEDY_SIZE];
 
 	snprintf(address, sizeof(address), "%04x:%02x:%02x.%d", pci->domain,
 		 pci->bus, pci->dev, pci->func);
+	find_driver(address, driver, sizeof(driver));
 	find_node(address, node, sizeof(node));
 	table_add_row(table);
 	table_set(table, PCI_ADDRESS, address);
-	if (driver)
+	if (driver[0])
 		table_set(table, DRIVER_NAME, driver);
 	set_from_pci(table, pci);
-	if (!node[0]) {
-		set_driver_remedy(table, address, driver);
+	if (node[0]) {
+		table_set(table, NODE, node);
+		set_from_driver(table, node);
 		return;
 	}
-	table_set(table, NODE, node);
-	set_from_driver(table, node);
+	remedy_for_driver(remedy, sizeof(remedy), address, driver,
+			  pci->size[BAR_SHMEM]);
+	table_set(table, REMEDY, remedy);
 }
 
 static int compare_addresses(const void *left, const void *right)
@@ -192,11 +198,11 @@ static struct pci_dev **find_devices(struct pci_access *access, size_t *nr)
 	*nr = 0;
 	pci_scan_bus(access);
 	for (struct pci_dev *pci = access->devices; pci; pci = pci->next) {
-		pci_fill_info(pci, PCI_FILL_IDENT | PCI_FILL_CLASS |
-			      PCI_FILL_BASES | PCI_FILL_SIZES |
-			      PCI_FILL_DRIVER | PCI_FILL_CAPS);
+		pci_fill_info(pci, PCI_FILL_IDENT | PCI_FILL_CLASS);
 		if (!is_ivshmem(pci))
 			continue;
+		pci_fill_info(pci, PCI_FILL_BASES | PCI_FILL_SIZES |
+			      PCI_FILL_CAPS);
 		found = realloc(found, (*nr + 1) * sizeof(*found));
 		if (!found)
 			exit(fail("list", "out of memory"));
@@ -218,28 +224,41 @@ static size_t add_devices(struct table *table, struct pci_access *access)
 	return nr_devices;
 }
 
-static int run_list(struct ctl *ctl, int argc, char **argv)
+static struct pci_access *open_pci(void)
 {
-	bool json = parse_json_option(ctl, argc, argv);
-	struct table *table = table_new("devices", columns, NR_COLUMNS, json);
-	struct pci_access *pci;
-	size_t nr_devices = 0;
+	struct pci_access *pci = pci_alloc();
 
-	if (access(SYSFS_PCI "/devices", F_OK)) {
-		fail("PCI", SYSFS_PCI " is not there: a machine without PCI, or sysfs is not mounted");
-	} else {
-		pci = pci_alloc();
-		pci->error = pci_failed;
-		pci->warning = pci_warned;
-		pci_init(pci);
-		nr_devices = add_devices(table, pci);
-		pci_cleanup(pci);
-	}
-	if (!nr_devices)
+	/* Never by the ports: that would be root's probing of hardware. */
+	pci->method = PCI_ACCESS_SYS_BUS_PCI;
+	pci->error = pci_failed;
+	pci->warning = pci_warned;
+	pci_init(pci);
+	return pci;
+}
+
+static void print_list(bool json)
+{
+	struct table *table = table_new("devices", columns, NR_COLUMNS, json);
+	struct pci_access *pci = open_pci();
+
+	if (!add_devices(table, pci))
 		fputs("ivshmemctl: list: no ivshmem device (PCI 1af4:1110) in this machine\n",
 		      stderr);
 	table_print(table);
 	table_free(table);
+	pci_cleanup(pci);
+}
+
+static int run_list(struct ctl *ctl, int argc, char **argv)
+{
+	bool json = parse_json_option(ctl, argc, argv);
+
+	if (ctl->device_name)
+		usage_error(ctl, "-d", "list shows every device");
+	if (access(SYSFS_PCI "/devices", F_OK))
+		return fail(SYSFS_PCI, "%s (no PCI here, or sysfs is not mounted)",
+			    strerror(errno));
+	print_list(json);
 	return STATUS_DONE;
 }
 

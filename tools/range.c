@@ -37,15 +37,26 @@ int range_open(struct range *range, const struct ctl *ctl, bool read_only)
 	return STATUS_DONE;
 }
 
+/* Say what would be right. */
+static int range_failed(const struct range *range, uint64_t offset,
+			uint64_t length)
+{
+	uint64_t fits = 0;
+
+	if (offset < range->shmem_size)
+		fits = range->shmem_size - offset;
+	return fail(ivsh_device_path(range->device),
+		    "%" PRIu64 " bytes at offset %" PRIu64 " end beyond the shared memory of %" PRIu64 " bytes, at most %" PRIu64 " fit there",
+		    length, offset, range->shmem_size, fits);
+}
+
 int range_map(struct range *range, uint64_t offset, uint64_t length,
 	      bool read_only)
 {
 	uint64_t into_page = offset % (uint64_t)sysconf(_SC_PAGESIZE);
 
 	if (offset > range->shmem_size || length > range->shmem_size - offset)
-		return fail(ivsh_device_path(range->device),
-			    "%" PRIu64 " bytes at offset %" PRIu64 " end beyond the shared memory of %" PRIu64 " bytes",
-			    length, offset, range->shmem_size);
+		return range_failed(range, offset, length);
 	range->length = length;
 	if (!length)
 		return STATUS_DONE;
@@ -89,7 +100,8 @@ int range_copy_out(const struct range *range, uint64_t at, void *to,
 	return guarded_copy(range, to, range->start + at, length);
 }
 
-int range_copy_in(const struct range *range, const void *from, size_t length)
+int range_copy_in(const struct range *range, uint64_t at, const void *from,
+		  size_t length)
 {
-	return guarded_copy(range, range->start, from, length);
+	return guarded_copy(range, range->start + at, from, length);
 }

@@ -6,11 +6,10 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "range.h"
 
-#define CHUNK 65536
 #define LINE 16
 
 typedef int (*print_chunk)(uint64_t offset, const unsigned char *bytes,
@@ -39,39 +38,48 @@ static void print_line(uint64_t offset, const unsigned char *bytes,
 	puts("|");
 }
 
+/* As hexdump -C: "*" stands for all the lines that repeat the one before. */
+static void print_line_once(uint64_t offset, const unsigned char *bytes,
+			    size_t length)
+{
+	static unsigned char last[LINE];
+	static enum { NONE, PRINTED, STARRED } state;
+
+	if (state == NONE || length < LINE || memcmp(last, bytes, LINE)) {
+		print_line(offset, bytes, length);
+		memcpy(last, bytes, length);
+		state = PRINTED;
+	} else if (state == PRINTED) {
+		puts("*");
+		state = STARRED;
+	}
+}
+
 static int print_hex(uint64_t offset, const unsigned char *bytes,
 		     size_t length)
 {
 	for (size_t i = 0; i < length; i += LINE)
-		print_line(offset + i, bytes + i,
-			   length - i < LINE ? length - i : LINE);
+		print_line_once(offset + i, bytes + i,
+				length - i < LINE ? length - i : LINE);
 	return ferror(stdout) ? fail_output() : STATUS_DONE;
-}
-
-static void show_progress(uint64_t done, uint64_t length)
-{
-	if (length < 64 * CHUNK || !isatty(STDERR_FILENO))
-		return;
-	fprintf(stderr, "\r%" PRIu64 "%%%s", done * 100 / length,
-		done == length ? "\n" : "");
 }
 
 static int print_range(const struct range *range, uint64_t offset,
 		       print_chunk print)
 {
-	static unsigned char chunk[CHUNK];
+	static unsigned char chunk[CHUNK_SIZE];
 	uint64_t at, length;
 	int status;
 
 	for (at = 0; at < range->length; at += length) {
-		length = range->length - at < CHUNK ? range->length - at :
-						      CHUNK;
+		length = chunk_size(at, range->length);
 		status = range_copy_out(range, at, chunk, length);
 		if (!status)
 			status = print(offset + at, chunk, length);
 		if (status)
 			return status;
-		show_progress(at + length, range->length);
+		if (print == print_raw)
+			show_progress(at + length, range->length);
 	}
 	return STATUS_DONE;
 }
@@ -127,6 +135,6 @@ const struct command hexdump_command = {
 	.nr_operands = 2,
 	.options = "",
 	.summary = "Show shared memory in hexadecimal",
-	.help = RANGE_HELP,
+	.help = RANGE_HELP "A * stands for lines that repeat the one before.\n",
 	.run = run_hexdump,
 };

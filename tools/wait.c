@@ -35,13 +35,15 @@ static int64_t left_ns(int64_t timeout_ns, int64_t start_ns)
 	return timeout_ns > spent ? timeout_ns - spent : 0;
 }
 
-static int timed_out(const struct ivsh_vector *vector, uint64_t seen)
+static int timed_out(const struct ivsh_vector *vector, uint64_t seen,
+		     uint64_t count)
 {
 	char what[32];
 
 	snprintf(what, sizeof(what), "vector %" PRIu32,
 		 ivsh_vector_number(vector));
-	fail(what, "timed out, fired %" PRIu64 " times", seen);
+	fail(what, "timed out, fired %" PRIu64 " of %" PRIu64 " times", seen,
+	     count);
 	return STATUS_TIMED_OUT;
 }
 
@@ -53,9 +55,13 @@ static int wait_for_count(struct ivsh_device *device,
 
 	while (seen < wait->count) {
 		if (ivsh_vector_wait(vector, left_ns(wait->timeout_ns, start),
-				     &fired))
-			return errno == ETIMEDOUT ? timed_out(vector, seen) :
-						    device_failed(device);
+				     &fired)) {
+			if (errno == EINTR)	/* stopped and continued */
+				continue;
+			return errno == ETIMEDOUT ?
+			       timed_out(vector, seen, wait->count) :
+			       device_failed(device);
+		}
 		seen += fired;
 		printf("vector %" PRIu32 " fired %" PRIu64 "\n",
 		       ivsh_vector_number(vector), fired);

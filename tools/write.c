@@ -10,8 +10,6 @@
 
 #include "range.h"
 
-#define FIRST_SIZE 65536
-
 struct input {
 	unsigned char *bytes;
 	size_t length;
@@ -25,7 +23,7 @@ static int input_failed(void)
 
 static int input_grow(struct input *input)
 {
-	size_t size = input->size ? input->size * 2 : FIRST_SIZE;
+	size_t size = input->size ? input->size * 2 : CHUNK_SIZE;
 	unsigned char *bytes = realloc(input->bytes, size);
 
 	if (!bytes)
@@ -54,6 +52,19 @@ static int read_input(struct input *input, uint64_t fits)
 		    fits);
 }
 
+static int copy_input(const struct range *range, const struct input *input)
+{
+	size_t length;
+
+	for (size_t at = 0; at < input->length; at += length) {
+		length = chunk_size(at, input->length);
+		if (range_copy_in(range, at, input->bytes + at, length))
+			return STATUS_FAILED;
+		show_progress(at + length, input->length);
+	}
+	return STATUS_DONE;
+}
+
 static int write_input(struct range *range, uint64_t offset,
 		       struct input *input)
 {
@@ -65,8 +76,8 @@ static int write_input(struct range *range, uint64_t offset,
 		status = read_input(input, range->shmem_size - offset);
 	if (!status)
 		status = range_map(range, offset, input->length, false);
-	if (!status && input->length)
-		status = range_copy_in(range, input->bytes, input->length);
+	if (!status)
+		status = copy_input(range, input);
 	return status;
 }
 
