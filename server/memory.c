@@ -58,25 +58,30 @@ static bool ram_suffices(uint64_t size)
 	return size <= available;
 }
 
+/* Only for memory: a disk says itself when it is full. */
+static bool memory_suffices(int fd, uint64_t size)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) || fs.f_type != TMPFS_MAGIC ||
+	       ram_suffices(size);
+}
+
 /* Give a new file its size, and its pages now rather than a SIGBUS later. */
 static int memory_fill(int fd, uint64_t size, bool sparse, const char *what)
 {
-	struct statfs fs;
 	int err = 0;
 
-	if (ftruncate(fd, (off_t)size))
-		return memory_fail(what);
-	if (!sparse && !fstatfs(fd, &fs) && fs.f_type == TMPFS_MAGIC &&
-	    !ram_suffices(size))
+	if (!sparse && !memory_suffices(fd, size))
 		err = ENOMEM;
+	else if (ftruncate(fd, (off_t)size))
+		err = errno;
 	else if (!sparse)
 		err = posix_fallocate(fd, 0, (off_t)size);
-	if (err) {
-		log_error("%s: %" PRIu64 " bytes: %s", what, size,
-			  strerror(err));
-		return -1;
-	}
-	return 0;
+	if (!err)
+		return 0;
+	log_error("%s: %" PRIu64 " bytes: %s", what, size, strerror(err));
+	return -1;
 }
 
 static int memory_open_memfd(struct memory *memory,

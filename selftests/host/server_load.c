@@ -262,7 +262,35 @@ TEST_F(load, refuses_when_out_of_descriptors_and_serves_again_later)
 	EXPECT_TRUE(all_know_all(self->peers, i));
 }
 
-/* With one vector even accept() runs out: the reserve has to be used. */
+/* sendmsg() says ETOOMANYREFS then, and no EPOLLOUT tells of the end of it. */
+TEST_F(load, loses_nothing_when_too_many_descriptors_are_under_way)
+{
+	struct pollfd pollfds[6];
+	unsigned int i, known = 0;
+
+	self->server.max_files = 45;
+	self->server.unprivileged = true;
+	ASSERT_TRUE(server_start(&self->server, "-n 4"));
+	for (i = 0; i < 6; i++) {
+		self->peers[i] = peer_connect(self->server.socket, NR_VECTORS);
+		ASSERT_LE(0, self->peers[i]->sock);
+	}
+	ASSERT_TRUE(server_says(&self->server, "peer 5: joined"));
+	/* What one reads lets another's be sent: all read in turn. */
+	for (i = 0; i < 6; i++)
+		pollfds[i] = (struct pollfd) { self->peers[i]->sock, POLLIN, 0 };
+	while (known < 36) {
+		ASSERT_LT(0, poll(pollfds, 6, WAIT_MS));
+		for (i = 0, known = 0; i < 6; i++) {
+			if (pollfds[i].revents)
+				ASSERT_TRUE(peer_learn(self->peers[i], 0));
+			known += self->peers[i]->nr_known;
+		}
+	}
+	EXPECT_TRUE(all_know_all(self->peers, 6));
+}
+
+/* Without vectors it is accept() that runs out: the reserve has to be used. */
 TEST_F(load, refuses_when_it_cannot_even_accept)
 {
 	unsigned int i, refused = 0;

@@ -100,6 +100,8 @@ TEST_F(memory, more_than_the_machine_has_is_refused)
 {
 	char arguments[160];
 
+	/* A server that tries it all the same shall not take the machine. */
+	self->server.max_file_size = 1 << 20;
 	snprintf(arguments, sizeof(arguments), "-F -S %s -l 1024T",
 		 self->server.socket);
 	ASSERT_TRUE(server_run(&self->server, arguments));

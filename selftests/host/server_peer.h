@@ -32,6 +32,7 @@ struct message {
 struct peer {
 	int sock;
 	int own_id;
+	unsigned int greeted;		/* messages of the greeting */
 	int memory_fd;
 	int own_vectors[VECTORS_MAX];
 	unsigned int nr_vectors;	/* that each peer should have */
@@ -117,13 +118,32 @@ static inline void peer_learn_leave(struct peer *peer, uint16_t id)
 	peer->vectors[id] = GONE;
 }
 
-/* Takes one message of what follows the memory; false when none comes. */
+/* Version, ID, memory: in this order, and before all else. */
+static inline bool peer_learn_greeting(struct peer *peer,
+				       struct message message)
+{
+	switch (peer->greeted++) {
+	case 0:
+		return message.value == 0 && message.fd < 0;
+	case 1:
+		peer->own_id = (int)message.value;
+		return message.value >= 0 && message.value < NR_IDS &&
+		       message.fd < 0;
+	default:
+		peer->memory_fd = message.fd;
+		return message.value == -1 && message.fd >= 0;
+	}
+}
+
+/* Takes one message; false when none comes, or the greeting is a refusal. */
 static inline bool peer_learn(struct peer *peer, int timeout_ms)
 {
 	struct message message = receive(peer->sock, timeout_ms);
 
 	if (message.value == NO_MESSAGE)
 		return false;
+	if (peer->greeted < 3)
+		return peer_learn_greeting(peer, message);
 	if (message.value < 0 || message.value >= NR_IDS)
 		peer_violation(peer, "a message", message.value);
 	else if (message.fd >= 0)
@@ -179,17 +199,8 @@ static inline struct peer *peer_connect(const char *path, unsigned int vectors)
 /* Reads version, ID, memory and own vectors; false if it was refused. */
 static inline bool peer_read_greeting(struct peer *peer)
 {
-	struct message message = receive(peer->sock, WAIT_MS);
-
-	if (message.value != 0)
-		return false;
-	message = receive(peer->sock, WAIT_MS);
-	peer->own_id = (int)message.value;
-	message = receive(peer->sock, WAIT_MS);
-	peer->memory_fd = message.fd;
-	if (message.value != -1 || message.fd < 0 || peer->own_id < 0)
-		return false;
-	while (peer->vectors[peer->own_id] < peer->nr_vectors) {
+	while (peer->greeted < 3 ||
+	       peer->vectors[peer->own_id] < peer->nr_vectors) {
 		if (!peer_learn(peer, WAIT_MS))
 			return false;
 	}

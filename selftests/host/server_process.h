@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -33,6 +34,8 @@ struct server {
 	char *log;		/* what was read of it */
 	size_t log_length;
 	rlim_t max_files;	/* of the server, 0: as we have */
+	rlim_t max_file_size;	/* of the server, 0: as we have */
+	bool unprivileged;	/* without rights over resources, if we are root */
 };
 
 static inline const char *server_program(void)
@@ -52,6 +55,8 @@ static inline bool server_init(struct server *server)
 {
 	memset(server, 0, sizeof(*server));
 	server->output = -1;
+	/* Daemons become our children, to be found by server_kill_all(). */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	strcpy(server->dir, "/tmp/ivshmemd-test.XXXXXX");
 	if (!mkdtemp(server->dir))
 		return false;
@@ -74,11 +79,18 @@ static inline const char *server_path(struct server *server, const char *name)
 static inline void server_exec(const struct server *server, char **argv,
 			       int output)
 {
-	struct rlimit limit = { server->max_files, server->max_files };
+	struct rlimit files = { server->max_files, server->max_files };
+	struct rlimit size = { server->max_file_size, server->max_file_size };
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (server->unprivileged) {
+		prctl(PR_CAPBSET_DROP, CAP_SYS_RESOURCE, 0, 0, 0);
+		prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN, 0, 0, 0);
+	}
 	if (server->max_files)
-		setrlimit(RLIMIT_NOFILE, &limit);
+		setrlimit(RLIMIT_NOFILE, &files);
+	if (server->max_file_size)
+		setrlimit(RLIMIT_FSIZE, &size);
 	dup2(output, STDOUT_FILENO);
 	dup2(output, STDERR_FILENO);
 	execvp(argv[0], argv);
@@ -205,6 +217,39 @@ static inline unsigned int server_open_files(const struct server *server)
 	return nr;
 }
 
+/* What a test that failed has left running, daemons too. */
+static inline void server_kill_all(void)
+{
+	FILE *children = fopen("/proc/thread-self/children", "re");
+	int pid;
+
+	while (children && fscanf(children, "%d", &pid) == 1) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+	if (children)
+		fclose(children);
+}
+
+/* Returns how many files there were. */
+static inline unsigned int server_empty_dir(struct server *server)
+{
+	DIR *dir = opendir(server->dir);
+	unsigned int nr = 0;
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		fprintf(stderr, "# left: %s\n", entry->d_name);
+		unlinkat(dirfd(dir), entry->d_name, 0);
+		nr++;
+	}
+	if (dir)
+		closedir(dir);
+	return nr;
+}
+
 /* Ends what still runs; false if it did not end well, or left a file. */
 static inline bool server_fini(struct server *server)
 {
@@ -216,10 +261,10 @@ static inline bool server_fini(struct server *server)
 		fprintf(stderr, "# status %d:\n%s\n", status,
 			server->log_length ? server->log : "");
 	free(server->log);
-	if (!rmdir(server->dir))
-		return !status;
-	fprintf(stderr, "# left in %s: something\n", server->dir);
-	return false;
+	server_kill_all();
+	if (server_empty_dir(server))
+		status = -1;
+	return !rmdir(server->dir) && !status;
 }
 
 #endif
