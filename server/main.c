@@ -14,8 +14,6 @@
 
 #include "server.h"
 
-/* Joins at most so often before the peers that are there have their turn. */
-#define ACCEPTS_PER_TURN 16
 #define ACCEPT_RETRY_MS 100
 #define EVENTS_PER_TURN 64
 
@@ -72,16 +70,16 @@ static void server_raise_fd_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/*
+ * One a turn: a leave that came before this connection was in the same turn,
+ * and what it held is free again.
+ */
 static void server_accept(struct server *server)
 {
-	int sock;
+	int sock = listener_accept(&server->listener);
 
-	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-		sock = listener_accept(&server->listener);
-		if (sock < 0)
-			break;
+	if (sock >= 0)
 		peers_join(&server->peers, sock);
-	}
 	/* The socket stays readable: do not spin until it can be accepted. */
 	if (server->listener.paused)
 		epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, server->listener.fd,
