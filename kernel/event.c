@@ -110,6 +110,8 @@ __poll_t ivshmem_event_poll(struct file *file, poll_table *wait)
 	struct ivshmem_file *ivf = file->private_data;
 
 	poll_wait(file, &ivf->ivd->waiters, wait);
+	/* Pairs with wq_has_sleeper(). poll_wait() has it only since 6.14. */
+	smp_mb();
 	if (READ_ONCE(ivf->ivd->dead))
 		return EPOLLHUP | EPOLLERR;
 	return ivshmem_event_pending(ivf) ? EPOLLIN | EPOLLRDNORM : 0;

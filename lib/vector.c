@@ -186,8 +186,13 @@ IVSH_API int ivsh_vector_clear(struct ivsh_vector *vector, uint64_t *count)
 {
 	struct pollfd device = { .fd = vector->device->fd, .events = 0 };
 	uint64_t taken;
+	int ready;
 
-	if (poll(&device, 1, 0) < 0 || take_count(vector, &taken))
+	/* It does not wait, but a signal can still end it. */
+	do {
+		ready = poll(&device, 1, 0);
+	} while (ready < 0 && errno == EINTR);
+	if (ready < 0 || take_count(vector, &taken))
 		return -1;
 	if (device.revents) {
 		errno = ENODEV;
