@@ -8,11 +8,13 @@ Started by scripts/check, which has built everything before. The last line is
 import argparse
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
 import traceback
 
+import child
 import discover
 import tap
 import tree
@@ -44,19 +46,10 @@ class Runner:
         logs = _log_directory("host")
         environment = {**os.environ, "O": str(tree.BUILD), "IVSHMEM_TOP": str(tree.TOP),
                        "LD_LIBRARY_PATH": str(tree.BUILD / "lib")}
-        try:
-            run = subprocess.run([path], capture_output=True, env=environment,
-                                 timeout=tree.limit(60), cwd=tree.TOP)
-            status, errors = run.returncode, run.stderr
-            output = run.stdout.decode(errors="replace")
-        except subprocess.TimeoutExpired as late:
-            status, errors = -1, late.stderr or b""
-            output = (late.stdout or b"").decode(errors="replace")
-        except OSError as error:
-            status, output, errors = -1, "", str(error).encode()
-        (logs / path.name).write_bytes(output.encode() + errors)
+        status, output, errors = run_limited(path, environment)
+        (logs / path.name).write_text(output + errors)
         results = tap.parse(path.stem, output, status)
-        tail = errors.decode(errors="replace")[-1500:]
+        tail = errors[-1500:]
         for result in results:
             reason = result.reason
             if result.verdict == "failed" and tail:
@@ -97,6 +90,20 @@ class Runner:
         return done or "passed", ""
 
 
+def run_limited(path, environment):
+    """(status, output, errors) of a program that may hang or not start."""
+    try:
+        process = child.start([path], env=environment, cwd=tree.TOP, text=True,
+                              errors="replace", stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    except (OSError, subprocess.SubprocessError) as error:
+        return -1, "", str(error)
+    said = child.finish(process, tree.limit(60))
+    if said is None:
+        return -1, "", f"{path.name} did not end in time"
+    return process.returncode, *said
+
+
 def _log_directory(name):
     path = tree.LOGS / name
     path.mkdir(parents=True, exist_ok=True)
@@ -126,6 +133,7 @@ def options():
 
 def main():
     chosen = options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
 
     def wanted(name):
         return re.search(chosen.k, name.replace("_", " ")) is not None

@@ -14,6 +14,7 @@ import socket
 import subprocess
 
 import accel
+import child
 import tree
 from channel import Channel, ChannelError
 from console import Console
@@ -50,7 +51,7 @@ class Guest:
         self.log = open(self.logs / f"{self.name}.qemu", "wb")
         self.log.write((" ".join(self.command) + "\n").encode())
         self.log.flush()
-        self.process = subprocess.Popen(
+        self.process = child.start(
             self.command, stdin=subprocess.DEVNULL, stdout=self.log,
             stderr=self.log, pass_fds=[end.fileno() for end in theirs])
         for end in theirs:

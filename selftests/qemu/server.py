@@ -11,6 +11,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import child
 import tree
 
 
@@ -35,9 +36,8 @@ class Server:
         if size >= tree.GIB:
             self.command.append("--sparse")
         self.log = open(log or self.directory / "server.log", "wb")
-        self.process = subprocess.Popen(self.command, stdout=self.log,
-                                        stdin=subprocess.DEVNULL,
-                                        stderr=subprocess.STDOUT)
+        self.process = child.start(self.command, stdin=subprocess.DEVNULL,
+                                   stdout=self.log, stderr=subprocess.STDOUT)
         self._wait_for_socket()
 
     def memory(self):
