@@ -42,6 +42,8 @@ static int open_node(struct ivsh_device *device)
 		/* The node of a device that has just gone. */
 		if (errno == ENXIO)
 			errno = ENODEV;
+		else if (errno == EISDIR)
+			errno = ENOTTY;
 		return -1;
 	}
 	return ivsh_device_query(device, &info);

@@ -102,6 +102,9 @@ static char *find_pci_address(const char *name)
 	char address[PCI_ADDRESS_SIZE];
 	int end = 0;
 
+	/* sscanf() would also take signs, spaces and 0x. */
+	if (name[strspn(name, "0123456789abcdefABCDEF:.")])
+		return fail(EINVAL);
 	if (sscanf(name, "%8x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function,
 		   &end) != 4 || name[end]) {
 		domain = 0;
