@@ -4,9 +4,11 @@
  * the command line. This file owns main(): the options before the subcommand,
  * and the table of subcommands, each of which has a file of its own.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ctl.h"
 
@@ -81,6 +83,18 @@ static int run_command(struct ctl *ctl, int argc, char **argv)
 	return status == STATUS_DONE ? finish_output() : status;
 }
 
+/*
+ * Else the device would become standard input or output, where the caller
+ * closed it. Open for the wrong direction: to use it is EBADF, as before.
+ */
+static void fill_closed_files(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null", fd == STDIN_FILENO ? O_WRONLY :
+							       O_RDONLY);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = {
@@ -89,6 +103,7 @@ int main(int argc, char **argv)
 	};
 	struct ctl ctl = { 0 };
 
+	fill_closed_files();
 	/* A closed pipe is an error to report, not a reason to die. */
 	signal(SIGPIPE, SIG_IGN);
 

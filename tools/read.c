@@ -81,6 +81,8 @@ static int print_range(const struct range *range, uint64_t offset,
 		if (print == print_raw)
 			show_progress(at + length, range->length);
 	}
+	if (print == print_hex)
+		printf("%08" PRIx64 "\n", offset + range->length);
 	return STATUS_DONE;
 }
 

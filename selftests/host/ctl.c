@@ -364,4 +364,14 @@ TEST(closed_output_is_an_error)
 		     result.errors);
 }
 
+/* Nor does a file that is opened later take its place. */
+TEST(closed_input_and_errors_change_no_status)
+{
+	struct ctl_result result;
+
+	ctl_run(&result, "-d 4711 write 0 <&- 2>&-");
+	EXPECT_EQ(1, result.status);
+	EXPECT_STREQ("", result.errors);
+}
+
 TEST_HARNESS_MAIN
