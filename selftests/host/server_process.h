@@ -144,6 +144,13 @@ static inline bool server_said(struct server *server, const char *text)
 	return server->log && server->log_length && strstr(server->log, text);
 }
 
+static inline const char *server_last_words(const struct server *server)
+{
+	size_t skip = server->log_length > 1000 ? server->log_length - 1000 : 0;
+
+	return server->log_length ? server->log + skip : "nothing";
+}
+
 /* Waits until the server has said this. */
 static inline bool server_says(struct server *server, const char *text)
 {
@@ -157,8 +164,8 @@ static inline bool server_says(struct server *server, const char *text)
 		if (open && poll(&pollfd, 1, WAIT_MS) <= 0)
 			break;
 	}
-	fprintf(stderr, "# not said: \"%s\", but:\n%s\n", text,
-		server->log_length ? server->log : "nothing");
+	fprintf(stderr, "# not said: \"%s\", but at last:\n%s\n", text,
+		server_last_words(server));
 	return false;
 }
 
@@ -258,8 +265,8 @@ static inline bool server_fini(struct server *server)
 	if (server->output >= 0)
 		close(server->output);
 	if (status)
-		fprintf(stderr, "# status %d:\n%s\n", status,
-			server->log_length ? server->log : "");
+		fprintf(stderr, "# status %d, at last it said:\n%s\n", status,
+			server_last_words(server));
 	free(server->log);
 	server_kill_all();
 	if (server_empty_dir(server))
