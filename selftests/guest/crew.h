@@ -360,7 +360,7 @@ static inline void crew_join(struct crew *crew)
 	struct timespec end;
 
 	clock_gettime(CLOCK_REALTIME, &end);
-	end.tv_sec += LIMIT_MS / 1000;
+	end.tv_sec += 2 * RETURN_LIMIT_MS / 1000;
 	for (size_t i = 0; i < crew->count; i++) {
 		struct member *m = &crew->members[i];
 
