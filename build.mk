@@ -9,7 +9,8 @@ O ?= $(TOP)/build
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	    -Wvla -Wformat=2 -Wundef
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -fvisibility=hidden $(WARNINGS) -MMD -MP \
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
+	     -fvisibility=hidden $(WARNINGS) -MMD -MP \
 	     -I$(TOP)/include/uapi -I$(TOP)/lib \
 	     -DIVSHMEM_VERSION='"$(VERSION)"' $(CPPFLAGS) $(CFLAGS)
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * struct ivsh_region: a mapped range of the shared memory. The driver checks
- * the range; only what mmap() itself would get wrong is checked here.
+ * struct ivsh_region: a mapped range of the shared memory. The driver would
+ * refuse a wrong range too, but mmap() refuses some before it is asked, with
+ * another errno.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,19 +15,25 @@ struct ivsh_region {
 	size_t size;
 };
 
-/* Bytes from offset to the end of the shared memory. */
-static int rest_of_shmem(const struct ivsh_device *device, uint64_t offset,
-			 uint64_t *length)
+/* Check a range against the memory; a length of 0 becomes all that follows. */
+static int check_range(const struct ivsh_device *device, uint64_t offset,
+		       uint64_t *length)
 {
 	struct ivshmem_info info;
 
 	if (ivsh_device_query(device, &info))
 		return -1;
-	if (offset >= info.shmem_size) {
+	if (offset >= info.shmem_size || *length > info.shmem_size - offset) {
 		errno = EINVAL;
 		return -1;
 	}
-	*length = info.shmem_size - offset;
+	if (!*length)
+		*length = info.shmem_size - offset;
+	/* A process of 32 bits has no room for 4 GiB. */
+	if (*length > SIZE_MAX) {
+		errno = ENOMEM;
+		return -1;
+	}
 	return 0;
 }
 
@@ -35,13 +42,12 @@ static int map(struct ivsh_region *region, const struct ivsh_device *device,
 {
 	int protection = PROT_READ;
 
-	if (!(flags & IVSH_READ_ONLY))
-		protection |= PROT_WRITE;
-	if (flags & ~IVSH_READ_ONLY || length > SIZE_MAX ||
-	    offset > INT64_MAX) {
+	if (flags & ~IVSH_READ_ONLY) {
 		errno = EINVAL;
 		return -1;
 	}
+	if (!(flags & IVSH_READ_ONLY))
+		protection |= PROT_WRITE;
 	region->size = length;
 	region->address = mmap(NULL, length, protection, MAP_SHARED,
 			       device->fd, (off_t)offset);
@@ -54,7 +60,7 @@ IVSH_API struct ivsh_region *ivsh_region_map(struct ivsh_device *device,
 {
 	struct ivsh_region *region;
 
-	if (!length && rest_of_shmem(device, offset, &length))
+	if (check_range(device, offset, &length))
 		return NULL;
 	region = malloc(sizeof(*region));
 	if (!region)
