@@ -5,8 +5,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "device.h"
@@ -31,19 +36,48 @@ int ivsh_device_bind(const struct ivsh_device *device, uint32_t vector,
 	return ioctl(device->fd, IVSHMEM_VECTOR_EVENTFD, &arg);
 }
 
-/* Open the node. A file of another kind does not answer IVSHMEM_INFO. */
+/*
+ * Whether the path is that of a node of the driver. Opening a device of another
+ * kind may do something, so sysfs is asked first; without sysfs the node is
+ * taken at its word, and IVSHMEM_INFO tells.
+ */
+static int check_node(const char *path)
+{
+	char link[64], target[PATH_MAX];
+	struct stat st;
+	ssize_t len;
+
+	if (stat(path, &st))
+		return -1;
+	if (!S_ISCHR(st.st_mode)) {
+		errno = ENOTTY;
+		return -1;
+	}
+	snprintf(link, sizeof(link), "/sys/dev/char/%u:%u/subsystem",
+		 major(st.st_rdev), minor(st.st_rdev));
+	len = readlink(link, target, sizeof(target) - 1);
+	if (len < 0)
+		return 0;
+	target[len] = '\0';
+	if (strcmp(basename(target), "ivshmem")) {
+		errno = ENOTTY;
+		return -1;
+	}
+	return 0;
+}
+
 static int open_node(struct ivsh_device *device)
 {
 	int access_mode = device->read_only ? O_RDONLY : O_RDWR;
 	struct ivshmem_info info;
 
+	if (check_node(device->path))
+		return -1;
 	device->fd = open(device->path, access_mode | O_CLOEXEC | O_NONBLOCK);
 	if (device->fd < 0) {
 		/* The node of a device that has just gone. */
 		if (errno == ENXIO)
 			errno = ENODEV;
-		else if (errno == EISDIR)
-			errno = ENOTTY;
 		return -1;
 	}
 	return ivsh_device_query(device, &info);
