@@ -48,6 +48,8 @@ static int ivshmem_cdev_open(struct inode *inode, struct file *file)
 	mutex_init(&ivf->read_lock);
 	ivshmem_event_skip(ivf);
 	file->private_data = ivf;
+	/* read() can be told not to wait: RWF_NOWAIT, io_uring. */
+	file->f_mode |= FMODE_NOWAIT;
 	/* Before any mmap: see shmem.c. */
 	file->f_mapping = ivd->inode->i_mapping;
 	return 0;
@@ -220,7 +222,7 @@ static const struct file_operations ivshmem_cdev_fops = {
 	.open = ivshmem_cdev_open,
 	.release = ivshmem_cdev_close,
 	.llseek = ivshmem_cdev_llseek,
-	.read = ivshmem_event_read,
+	.read_iter = ivshmem_event_read,
 	.poll = ivshmem_event_poll,
 	.mmap = ivshmem_shmem_mmap,
 	.unlocked_ioctl = ivshmem_cdev_ioctl,

@@ -4,6 +4,8 @@
  * looked. Nothing is queued; a file compares each vector's count with the one
  * it has seen. Called by the kernel through cdev.c's file operations.
  */
+#include <linux/uio.h>
+
 #include "ivshmem_drv.h"
 
 static u64 ivshmem_event_count(const struct ivshmem_file *ivf, unsigned int i)
@@ -36,11 +38,11 @@ void ivshmem_event_skip(struct ivshmem_file *ivf)
 
 /* Copy one event out. Seen only once the user has it. */
 static int ivshmem_event_copy(struct ivshmem_file *ivf, unsigned int i,
-			      u64 count, char __user *buf)
+			      u64 count, struct iov_iter *to)
 {
 	struct ivshmem_event event = { .vector = i, .count = count };
 
-	if (copy_to_user(buf, &event, sizeof(event)))
+	if (copy_to_iter(&event, sizeof(event), to) != sizeof(event))
 		return -EFAULT;
 	WRITE_ONCE(ivf->seen[i], ivf->seen[i] + count);
 	return 0;
@@ -48,19 +50,20 @@ static int ivshmem_event_copy(struct ivshmem_file *ivf, unsigned int i,
 
 /* Copy as many events as there are and fit, 0 if there is none. */
 static ssize_t ivshmem_event_copy_all(struct ivshmem_file *ivf,
-				      char __user *buf, size_t len)
+				      struct iov_iter *to)
 {
 	unsigned int nr = ivf->ivd->nr_vectors;
 	unsigned int first = ivf->next, k;
-	size_t done = 0;
+	ssize_t done = 0;
 
-	for (k = 0; k < nr && len - done >= sizeof(struct ivshmem_event); k++) {
+	for (k = 0; k < nr && iov_iter_count(to) >= sizeof(struct ivshmem_event);
+	     k++) {
 		unsigned int i = (first + k) % nr;
 		u64 count = ivshmem_event_count(ivf, i);
 
 		if (!count)
 			continue;
-		if (ivshmem_event_copy(ivf, i, count, buf + done))
+		if (ivshmem_event_copy(ivf, i, count, to))
 			return done ? done : -EFAULT;
 		done += sizeof(struct ivshmem_event);
 		ivf->next = (i + 1) % nr;
@@ -80,9 +83,19 @@ static int ivshmem_event_wait(struct ivshmem_file *ivf, bool nonblock)
 	return READ_ONCE(ivd->dead) ? -ENODEV : 0;
 }
 
-ssize_t ivshmem_event_read(struct file *file, char __user *buf, size_t len,
-			   loff_t *pos)
+/* Another reader may hold the lock for as long as its page fault takes. */
+static int ivshmem_event_lock(struct ivshmem_file *ivf, bool nonblock)
 {
+	if (nonblock)
+		return mutex_trylock(&ivf->read_lock) ? 0 : -EAGAIN;
+	return mutex_lock_interruptible(&ivf->read_lock) ? -ERESTARTSYS : 0;
+}
+
+ssize_t ivshmem_event_read(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct file *file = iocb->ki_filp;
+	bool nonblock = file->f_flags & O_NONBLOCK ||
+			iocb->ki_flags & IOCB_NOWAIT;
 	struct ivshmem_file *ivf = file->private_data;
 	ssize_t ret;
 
@@ -90,16 +103,16 @@ ssize_t ivshmem_event_read(struct file *file, char __user *buf, size_t len,
 		return -ENODEV;
 	if (!ivf->ivd->has_doorbell)
 		return -EOPNOTSUPP;
-	if (len < sizeof(struct ivshmem_event))
+	if (iov_iter_count(to) < sizeof(struct ivshmem_event))
 		return -EINVAL;
 	/* Again if another reader of this file was faster. */
 	do {
-		ret = ivshmem_event_wait(ivf, file->f_flags & O_NONBLOCK);
+		ret = ivshmem_event_wait(ivf, nonblock);
+		if (!ret)
+			ret = ivshmem_event_lock(ivf, nonblock);
 		if (ret)
 			return ret;
-		if (mutex_lock_interruptible(&ivf->read_lock))
-			return -ERESTARTSYS;
-		ret = ivshmem_event_copy_all(ivf, buf, len);
+		ret = ivshmem_event_copy_all(ivf, to);
 		mutex_unlock(&ivf->read_lock);
 	} while (!ret);
 	return ret;

@@ -52,12 +52,15 @@ struct ivshmem_device;
  * @lock: protects @bindings. Taken by the handler and by all that bind and
  *	unbind, inside ivd->lock; nothing is taken inside it.
  * @bindings: struct ivshmem_binding, one for each file that bound the vector
+ * @nr_bindings: entries in @bindings, at most IVSHMEM_BINDINGS_MAX, since the
+ *	handler walks them all with interrupts off
  */
 struct ivshmem_vector {
 	struct ivshmem_device *ivd;
 	atomic64_t fired;
 	spinlock_t lock;
 	struct list_head bindings;
+	unsigned int nr_bindings;
 };
 
 /**
@@ -131,8 +134,7 @@ int ivshmem_cdev_publish(struct ivshmem_device *ivd);
 void ivshmem_cdev_unpublish(struct ivshmem_device *ivd);
 
 /* event.c: read() and poll() */
-ssize_t ivshmem_event_read(struct file *file, char __user *buf, size_t len,
-			   loff_t *pos);
+ssize_t ivshmem_event_read(struct kiocb *iocb, struct iov_iter *to);
 __poll_t ivshmem_event_poll(struct file *file, poll_table *wait);
 void ivshmem_event_skip(struct ivshmem_file *ivf);
 

@@ -218,13 +218,16 @@ static void ivshmem_pci_remove(struct pci_dev *pdev)
 	ivshmem_device_put(ivd);
 }
 
-/* Rings that came during the sleep are lost: let everybody look. */
-static int __maybe_unused ivshmem_pci_resume(struct device *dev)
+/* Rings that came while the device slept are lost: let everybody look. */
+static void ivshmem_pci_wake(struct ivshmem_device *ivd)
 {
-	struct ivshmem_device *ivd = dev_get_drvdata(dev);
-
 	atomic64_inc(&ivd->generation);
 	ivshmem_vector_fire_all(ivd);
+}
+
+static int __maybe_unused ivshmem_pci_resume(struct device *dev)
+{
+	ivshmem_pci_wake(dev_get_drvdata(dev));
 	return 0;
 }
 
@@ -235,6 +238,16 @@ static int __maybe_unused ivshmem_pci_suspend(struct device *dev)
 
 static SIMPLE_DEV_PM_OPS(ivshmem_pci_pm_ops, ivshmem_pci_suspend,
 			 ivshmem_pci_resume);
+
+/* The PCI core has restored the BARs and MSI-X; memory and own ID stay. */
+static void ivshmem_pci_reset_done(struct pci_dev *pdev)
+{
+	ivshmem_pci_wake(pci_get_drvdata(pdev));
+}
+
+static const struct pci_error_handlers ivshmem_pci_err_handler = {
+	.reset_done = ivshmem_pci_reset_done,
+};
 
 static const struct pci_device_id ivshmem_pci_ids[] = {
 	{ PCI_DEVICE(PCI_VENDOR_ID_REDHAT_QUMRANET, 0x1110) },
@@ -247,6 +260,7 @@ static struct pci_driver ivshmem_pci_driver = {
 	.id_table = ivshmem_pci_ids,
 	.probe = ivshmem_pci_probe,
 	.remove = ivshmem_pci_remove,
+	.err_handler = &ivshmem_pci_err_handler,
 	.driver.pm = &ivshmem_pci_pm_ops,
 };
 

@@ -79,22 +79,35 @@ static void ivshmem_binding_free(struct ivshmem_binding *binding)
 	kfree(binding);
 }
 
-/* Take the file's binding off the list, and put the new one there. */
-static struct ivshmem_binding *
-ivshmem_vector_replace(struct ivshmem_vector *vec,
-		       const struct ivshmem_file *ivf,
-		       struct ivshmem_binding *binding)
+/*
+ * Put the file's new binding on the list in place of its old one, and set
+ * *binding to the old one. On failure nothing has changed.
+ */
+static int ivshmem_vector_replace(struct ivshmem_vector *vec,
+				  const struct ivshmem_file *ivf,
+				  struct ivshmem_binding **binding)
 {
 	struct ivshmem_binding *old;
+	int ret = 0;
 
 	spin_lock_irq(&vec->lock);
 	old = ivshmem_vector_find(vec, ivf);
-	if (old)
+	if (*binding && !old && vec->nr_bindings == IVSHMEM_BINDINGS_MAX) {
+		ret = -ENOSPC;
+		goto unlock;
+	}
+	if (old) {
 		list_del(&old->node);
-	if (binding)
-		list_add_tail(&binding->node, &vec->bindings);
+		vec->nr_bindings--;
+	}
+	if (*binding) {
+		list_add_tail(&(*binding)->node, &vec->bindings);
+		vec->nr_bindings++;
+	}
+	*binding = old;
+unlock:
 	spin_unlock_irq(&vec->lock);
-	return old;
+	return ret;
 }
 
 static int ivshmem_vector_lookup(struct ivshmem_device *ivd,
@@ -119,7 +132,7 @@ static int ivshmem_vector_lookup(struct ivshmem_device *ivd,
  *	also on failure
  *
  * Context: takes ivd->lock for reading; may sleep.
- * Return: 0, -EINVAL, -ENODEV, -ENOMEM, -EOPNOTSUPP.
+ * Return: 0, -EINVAL, -ENODEV, -ENOMEM, -ENOSPC, -EOPNOTSUPP.
  */
 int ivshmem_vector_bind(struct ivshmem_file *ivf, unsigned int vector,
 			struct eventfd_ctx *eventfd)
@@ -140,7 +153,7 @@ int ivshmem_vector_bind(struct ivshmem_file *ivf, unsigned int vector,
 	down_read(&ivf->ivd->lock);
 	ret = ivshmem_vector_lookup(ivf->ivd, vector, &vec);
 	if (!ret)
-		binding = ivshmem_vector_replace(vec, ivf, binding);
+		ret = ivshmem_vector_replace(vec, ivf, &binding);
 	up_read(&ivf->ivd->lock);
 	/* The old one, or on failure the new. */
 	ivshmem_binding_free(binding);
@@ -156,9 +169,12 @@ void ivshmem_vector_unbind_all(struct ivshmem_file *ivf)
 	struct ivshmem_device *ivd = ivf->ivd;
 	unsigned int i;
 
-	for (i = 0; i < ivd->nr_vectors; i++)
-		ivshmem_binding_free(ivshmem_vector_replace(&ivd->vectors[i],
-							    ivf, NULL));
+	for (i = 0; i < ivd->nr_vectors; i++) {
+		struct ivshmem_binding *binding = NULL;
+
+		ivshmem_vector_replace(&ivd->vectors[i], ivf, &binding);
+		ivshmem_binding_free(binding);
+	}
 }
 
 /* Drop what all files bound to a vector that has no handler any more. */
@@ -169,6 +185,7 @@ static void ivshmem_vector_clear(struct ivshmem_vector *vec)
 
 	spin_lock_irq(&vec->lock);
 	list_splice_init(&vec->bindings, &bindings);
+	vec->nr_bindings = 0;
 	spin_unlock_irq(&vec->lock);
 	list_for_each_entry_safe(binding, next, &bindings, node)
 		ivshmem_binding_free(binding);

@@ -25,6 +25,7 @@
  *               Unbind, unmap and close what was opened on it. Touching a
  *               region of it raises SIGBUS
  *   ENOENT      there is no such device (is ivshmem_guest loaded?)
+ *   ENOSPC      as many open devices as the driver allows have bound the vector
  *   ENOTTY      the named file is not an ivshmem device
  *   ENOTUNIQ    no name was given, and there is more than one device
  *   EOPNOTSUPP  the device does not offer this: a plain device has no doorbell
@@ -41,6 +42,9 @@
  *
  * Ownership. What is "owned by the caller" is released by the named function;
  * what is "borrowed" must not be. The device must be closed last.
+ *
+ * Processes. After fork() parent and child share one open device: a vector that
+ * one of them unbinds is unbound for both. A child opens its own.
  *
  * The library has no global state, prints nothing, and installs no signal
  * handlers. A peer may write any byte of the shared memory at any time.
@@ -194,7 +198,7 @@ size_t ivsh_region_size(const struct ivsh_region *region);
  * once on one open device, and by any number of them.
  *
  * Returns a vector owned by the caller, released with ivsh_vector_unbind().
- * Fails with EBUSY, EINVAL, ENODEV, EOPNOTSUPP.
+ * Fails with EBUSY, EINVAL, ENODEV, ENOSPC, EOPNOTSUPP.
  */
 struct ivsh_vector *ivsh_vector_bind(struct ivsh_device *device,
 				     uint32_t number);

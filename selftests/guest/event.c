@@ -3,6 +3,10 @@
  * read() and poll() of the node: every firing is told once to every file, also
  * when buffers are short or bad and signals come in between.
  */
+#include <linux/userfaultfd.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+
 #include "guest.h"
 
 #define NR_VECTORS 4
@@ -252,6 +256,44 @@ TEST_F(event, buffer_that_ends_in_bad_memory_loses_nothing)
 
 /* --- poll --------------------------------------------------------------------- */
 
+TEST_F(event, read_into_two_buffers_does_not_wait_for_a_second)
+{
+	struct ivshmem_event events[2];
+	struct iovec buffers[2] = {
+		{ &events[0], sizeof(events[0]) },
+		{ &events[1], sizeof(events[1]) },
+	};
+
+	ASSERT_TRUE(fire(self, 1));
+	EXPECT_EQ(sizeof(events[0]), readv(self->fd, buffers, 2));
+	EXPECT_EQ(1, events[0].vector);
+}
+
+TEST_F(event, read_into_pieces_of_a_struct_gets_it_whole)
+{
+	struct ivshmem_event event;
+	char *bytes = (char *)&event;
+	struct iovec buffers[] = {
+		{ bytes, 1 }, { bytes + 1, 6 }, { bytes + 7, sizeof(event) - 7 },
+	};
+
+	ASSERT_TRUE(fire(self, 3));
+	EXPECT_EQ(sizeof(event), readv(self->fd, buffers, 3));
+	EXPECT_EQ(3, event.vector);
+	EXPECT_EQ(1, event.count);
+}
+
+TEST_F(event, absent_is_eagain_for_a_read_that_may_not_wait)
+{
+	struct ivshmem_event event;
+	struct iovec buffer = { &event, sizeof(event) };
+
+	EXPECT_ERRNO(EAGAIN, preadv2(self->fd, &buffer, 1, -1, RWF_NOWAIT));
+	ASSERT_TRUE(fire(self, 2));
+	EXPECT_EQ(sizeof(event), preadv2(self->fd, &buffer, 1, -1, RWF_NOWAIT));
+	EXPECT_EQ(2, event.vector);
+}
+
 TEST_F(event, polls_readable_until_it_is_read)
 {
 	struct ivshmem_event event;
@@ -404,6 +446,68 @@ TEST_F(event, read_goes_on_after_a_signal_with_sa_restart)
 	ASSERT_EQ(0, pthread_join(reader.thread, NULL));
 	EXPECT_EQ(sizeof(reader.event), reader.result);
 	EXPECT_EQ(1, reader.event.vector);
+}
+
+/* A page that stays missing until give_page(): who touches it waits. */
+static int missing_page(char *page, size_t size)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register range = {
+		.range = { (uintptr_t)page, size },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	if (ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &range))
+		return -1;
+	return fd;
+}
+
+static int give_page(int fd, char *page, size_t size)
+{
+	struct uffdio_zeropage zero = { .range = { (uintptr_t)page, size } };
+
+	return ioctl(fd, UFFDIO_ZEROPAGE, &zero);
+}
+
+/* A reader whose buffer is not there yet. */
+struct slow_reader {
+	int fd;
+	void *buffer;
+	ssize_t got;
+};
+
+static void *slow_reader_main(void *data)
+{
+	struct slow_reader *reader = data;
+
+	reader->got = read(reader->fd, reader->buffer,
+			   sizeof(struct ivshmem_event));
+	return NULL;
+}
+
+TEST_F(event, read_that_may_not_wait_does_not_wait_for_another_reader)
+{
+	size_t size = sysconf(_SC_PAGESIZE);
+	char *page = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int uffd = missing_page(page, size);
+	struct ivshmem_event event;
+	struct iovec buffer = { &event, sizeof(event) };
+	struct slow_reader other = { .fd = self->fd, .buffer = page };
+	pthread_t thread;
+
+	ASSERT_LE(0, uffd);
+	ASSERT_TRUE(fire(self, 0));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, slow_reader_main, &other));
+	/* The other reader has the event, and its page fault does not end. */
+	EXPECT_EQ(POLLIN, poll_within_limit(uffd, POLLIN));
+	EXPECT_ERRNO(EAGAIN, preadv2(self->fd, &buffer, 1, -1, RWF_NOWAIT));
+	ASSERT_EQ(0, give_page(uffd, page, size));
+	pthread_join(thread, NULL);
+	EXPECT_EQ(sizeof(event), other.got);
+	EXPECT_ERRNO(EAGAIN, preadv2(self->fd, &buffer, 1, -1, RWF_NOWAIT));
+	close(uffd);
 }
 
 TEST_HARNESS_MAIN

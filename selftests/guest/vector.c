@@ -296,28 +296,64 @@ TEST_F(vector, signals_a_semaphore_eventfd)
 	close(efd);
 }
 
-TEST_F(vector, signals_each_of_many_files)
-{
-	enum { FILES = 300 };
-	struct rlimit limit = { 2 * FILES + 64, 2 * FILES + 64 };
-	int fds[FILES], efds[FILES];
+/* --- as many files as there may be ------------------------------------------- */
 
-	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+enum { FILES = IVSHMEM_BINDINGS_MAX };
+
+struct crowd {
+	int fds[FILES];
+	int efds[FILES];
+};
+
+/* Open the node FILES times, and bind one vector through all. */
+static bool gather(struct crowd *crowd, int vector)
+{
+	struct rlimit limit = { 2 * FILES + 64, 2 * FILES + 64 };
+
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		return false;
 	for (int i = 0; i < FILES; i++) {
-		fds[i] = open(doorbell_node(), O_RDWR);
-		ASSERT_LE(0, fds[i]);
-		efds[i] = new_eventfd();
-		ASSERT_EQ(0, bind_vector(fds[i], 0, efds[i]));
+		crowd->fds[i] = open(doorbell_node(), O_RDWR);
+		crowd->efds[i] = new_eventfd();
+		if (bind_vector(crowd->fds[i], vector, crowd->efds[i]))
+			return false;
 	}
+	return true;
+}
+
+TEST_F(vector, signals_each_of_as_many_files_as_there_may_be)
+{
+	struct crowd crowd;
+
+	ASSERT_TRUE(gather(&crowd, 0));
 	ASSERT_EQ(0, ring_self(self->fd, 0));
 	for (int i = 0; i < FILES; i++)
-		ASSERT_EQ(1, wait_eventfd(efds[i]));
+		ASSERT_EQ(1, wait_eventfd(crowd.efds[i]));
 	for (int i = 0; i < FILES; i += 2)
-		close(fds[i]);
+		close(crowd.fds[i]);
 	ASSERT_EQ(0, ring_self(self->fd, 0));
 	ASSERT_TRUE(settled(self));
 	for (int i = 0; i < FILES; i++)
-		ASSERT_EQ(i % 2, take_eventfd(efds[i]));
+		ASSERT_EQ(i % 2, take_eventfd(crowd.efds[i]));
+}
+
+TEST_F(vector, bound_by_one_file_more_is_enospc)
+{
+	struct crowd crowd;
+
+	ASSERT_TRUE(gather(&crowd, 0));
+	EXPECT_ERRNO(ENOSPC, bind_vector(self->fd, 0, self->efd));
+	/* The limit is each vector's own. */
+	EXPECT_EQ(0, bind_vector(self->fd, 1, self->efd));
+	/* To replace a binding, or to drop one that is not there, takes no place. */
+	EXPECT_EQ(0, bind_vector(crowd.fds[0], 0, crowd.efds[1]));
+	EXPECT_EQ(0, unbind_vector(self->fd, 0));
+	EXPECT_ERRNO(ENOSPC, bind_vector(self->fd, 0, self->efd));
+	EXPECT_EQ(0, unbind_vector(crowd.fds[1], 0));
+	EXPECT_EQ(0, bind_vector(self->fd, 0, self->efd));
+	EXPECT_ERRNO(ENOSPC, bind_vector(crowd.fds[1], 0, crowd.efds[1]));
+	close(crowd.fds[2]);
+	EXPECT_EQ(0, bind_vector(crowd.fds[1], 0, crowd.efds[1]));
 }
 
 /* --- binding while it fires -------------------------------------------------- */

@@ -23,7 +23,8 @@
  *   E2BIG       the struct has non-zero bytes that this driver does not know,
  *               or is longer than a page
  *   EACCES      the file was not opened for writing (ring, writable mapping)
- *   EAGAIN      O_NONBLOCK is set and no vector fired (read)
+ *   EAGAIN      O_NONBLOCK is set, and no vector fired or another read() of this
+ *               file takes what did (read)
  *   EBADF       the eventfd number is not an open file
  *   EFAULT      a pointer does not point to memory of the caller
  *   EINTR       a signal came before anything happened (read)
@@ -33,10 +34,12 @@
  *               close the file. poll() says EPOLLHUP | EPOLLERR, and touching
  *               a mapping raises SIGBUS
  *   ENOMEM      the kernel has no memory left for this
+ *   ENOSPC      IVSHMEM_BINDINGS_MAX files have bound this vector
  *   ENOTTY      no such ioctl in this driver
  *   EOPNOTSUPP  this device or driver does not offer it: the bit in features
  *               is 0, or a flag is unknown
- *   EPERM       a mapping was asked to be executable
+ *   EPERM       mmap() was asked for an executable mapping; the kernel answers
+ *               EACCES when mprotect() is
  */
 #ifndef _UAPI_LINUX_IVSHMEM_GUEST_H
 #define _UAPI_LINUX_IVSHMEM_GUEST_H
@@ -57,6 +60,9 @@
 /* The last peer and vector that a doorbell can address. */
 #define IVSHMEM_PEER_MAX	65535
 #define IVSHMEM_VECTOR_MAX	255
+
+/* So many files can bind one vector at a time. */
+#define IVSHMEM_BINDINGS_MAX	128
 
 /* Bits of ivshmem_info.features. */
 /* The device has a doorbell: IVSHMEM_RING, IVSHMEM_VECTOR_EVENTFD, read(). */
@@ -79,7 +85,8 @@
  * @features: out: IVSHMEM_FEATURE_* bits
  * @shmem_size: out: bytes of shared memory
  * @generation: out: grows by one each time that firings may have been lost
- *	while the device stayed (the guest resumed from sleep)
+ *	while the device stayed (the guest resumed from sleep, or the device
+ *	was reset)
  * @own_id: out: the IVPosition register, read now: the peer number by which
  *	others ring this device, 0 on a plain device
  * @nr_vectors: out: vectors that can fire here, 0 on a plain device
@@ -125,7 +132,8 @@ struct ivshmem_ring {
  *
  * The eventfd is signalled for each interrupt that comes after the call
  * returned, and once when the device goes away. Every open file has its own
- * binding for each vector; closing the file drops them.
+ * binding for each vector; the last close of the file drops them. A file that
+ * was duplicated, inherited by fork() or sent over a socket is still one file.
  */
 struct ivshmem_vector_eventfd {
 	__u32 size;

@@ -2,6 +2,7 @@
 """The module: found by its alias, loaded again, refused where there is no memory."""
 import plugs
 from machine import Doorbell, Machine, Plain
+from rings import heard, listen, own_id, ring
 from scenario import guests
 from tree import MIB
 
@@ -66,6 +67,21 @@ def test_remove_and_rescan(guest):
     assert len(guest.nodes()) == 1
     guest.output("echo 1 > /sys/bus/pci/rescan")
     assert guest.node(vectors=0)["shmem_size"] == MIB
+
+
+@guests(guest=Machine(Doorbell(vectors=2, port="port0"), root_ports=1))
+def test_a_reset_wakes_all_and_raises_the_generation(guest):
+    """Through the port above it; rings that came meanwhile are lost."""
+    node = guest.node()
+    guest.output("printf kept | ivshmemctl write 0")
+    job = listen(guest, 1)
+    guest.output(f"echo 1 > /sys/bus/pci/devices/{node['address']}/reset")
+    heard(job, 1)
+    assert guest.nodes() == [{**node, "generation": 1}], guest.nodes()
+    assert guest.output("ivshmemctl read 0 4") == "kept"
+    job = listen(guest, 0)
+    ring(guest, own_id(guest), 0)
+    heard(job, 0)
 
 
 @guests(guest=BOTH)
