@@ -7,15 +7,18 @@ KERNELRELEASE ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KERNELRELEASE)/build
 
 export CFLAGS LDFLAGS CPPFLAGS O V prefix exec_prefix bindir sbindir libdir
-export includedir mandir DESTDIR INSTALL
+export includedir datadir mandir completiondir DESTDIR INSTALL
 
 help:
 	@echo 'make demo          two guests talk over shared memory, explained'
 	@echo 'make check         all tests (make check-quick: the short ones)'
-	@echo 'make               the library, the tool, the server, the tests'
+	@echo 'make all           the library, the tool, the server, the examples'
 	@echo 'make modules       ivshmem_guest.ko for KDIR=$(KDIR)'
-	@echo 'make install       the library, the tool and the server'
+	@echo 'make man           the man pages'
+	@echo 'make install       the library, the tool, the server, the man pages'
+	@echo 'make uninstall     removes these again'
 	@echo 'make dkms-install  the module, for this and every later kernel'
+	@echo 'make dkms-remove   removes it again'
 	@echo 'make clean         remove what was built'
 
 all: lib tools server examples
@@ -25,6 +28,9 @@ lib:
 
 tools server examples: lib
 	$(Q)$(MAKE) --no-print-directory -C $@
+
+man:
+	$(Q)$(MAKE) --no-print-directory -C man
 
 selftests: all
 	$(Q)$(MAKE) --no-print-directory -C selftests
@@ -44,10 +50,18 @@ check:
 check-quick:
 	$(Q)scripts/check --quick
 
-install: all
+install: all man
 	$(Q)$(MAKE) -C lib install
 	$(Q)$(MAKE) -C tools install
 	$(Q)$(MAKE) -C server install
+	$(Q)$(MAKE) -C man install
+	$(if $(DESTDIR),,ldconfig)
+
+# Removes what install would install: there is one list only, and it is install.
+uninstall:
+	$(Q)stage=$$(mktemp -d) && trap 'rm -rf $$stage' EXIT && \
+	$(MAKE) -s install DESTDIR=$$stage && cd $$stage && \
+	find . ! -type d -printf '$(DESTDIR)/%P\0' | xargs -0 rm -fv
 	$(if $(DESTDIR),,ldconfig)
 
 DKMS_SRC = $(DESTDIR)/usr/src/ivshmem-guest-$(VERSION)
@@ -62,9 +76,13 @@ dkms-source:
 dkms-install: dkms-source
 	dkms install ivshmem-guest/$(VERSION)
 
+dkms-remove:
+	dkms remove ivshmem-guest/$(VERSION) --all
+	rm -rf $(DKMS_SRC)
+
 clean:
-	rm -rf $(O)/lib $(O)/tools $(O)/server $(O)/examples $(O)/selftests $(O)/kernels
+	rm -rf $(O)/lib $(O)/tools $(O)/server $(O)/examples $(O)/man $(O)/selftests $(O)/kernels
 
 .DEFAULT_GOAL := help
-.PHONY: help all lib tools server examples selftests modules setup demo check \
-	check-quick install dkms-source dkms-install clean
+.PHONY: help all lib tools server examples man selftests modules setup demo check \
+	check-quick install uninstall dkms-source dkms-install dkms-remove clean

@@ -124,6 +124,18 @@ TEST_F(library, open_of_an_unbound_device_is_enoent)
 	EXPECT_NULL_ERRNO(ENOENT, ivsh_device_open(plain_node()));
 }
 
+TEST_F(library, open_of_a_node_whose_device_is_gone_is_enodev)
+{
+	struct stat status;
+
+	ASSERT_EQ(0, stat(plain_node(), &status));
+	ASSERT_EQ(0, driver_unbind(self->plain_address));
+	unlink("/tmp/node");
+	ASSERT_EQ(0, mknod("/tmp/node", S_IFCHR | 0600, status.st_rdev));
+	EXPECT_NULL_ERRNO(ENODEV, ivsh_device_open("/tmp/node"));
+	unlink("/tmp/node");
+}
+
 TEST_F(library, open_of_another_file_is_enotty)
 {
 	EXPECT_NULL_ERRNO(ENOTTY, ivsh_device_open("/dev/null"));

@@ -95,6 +95,27 @@ TEST_F(vector, beyond_the_last_is_einval)
 	}
 }
 
+TEST_F(vector, bound_by_one_device_more_than_the_driver_allows_is_enospc)
+{
+	struct ivsh_device *devices[IVSHMEM_BINDINGS_MAX + 1];
+	struct ivsh_vector *vectors[IVSHMEM_BINDINGS_MAX + 1];
+	size_t bound = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
+		devices[i] = ivsh_device_open(doorbell_node());
+		ASSERT_NE(NULL, devices[i]);
+		errno = 0;
+		vectors[i] = ivsh_vector_bind(devices[i], 2);
+		bound += vectors[i] != NULL;
+	}
+	EXPECT_EQ(ENOSPC, errno);
+	EXPECT_EQ(IVSHMEM_BINDINGS_MAX, bound);
+	for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
+		ivsh_vector_unbind(vectors[i]);
+		ivsh_device_close(devices[i]);
+	}
+}
+
 TEST_F(vector, refused_once_can_be_asked_for_again)
 {
 	for (int i = 0; i < 2; i++) {

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import traceback
+from pathlib import Path
 
 import child
 import discover
@@ -45,6 +46,7 @@ class Runner:
         self.say(f"host: {path.name}")
         logs = _log_directory("host")
         environment = {**os.environ, "O": str(tree.BUILD), "IVSHMEM_TOP": str(tree.TOP),
+                       "PYTHONPATH": str(Path(__file__).parent),
                        "LD_LIBRARY_PATH": str(tree.BUILD / "lib")}
         status, output, errors = run_limited(path, environment)
         (logs / path.name).write_text(output + errors)
