@@ -65,7 +65,7 @@ class Guest:
     def _append(self):
         load = "ivshmem.load" if self.machine.load else ""
         return (f"{APPEND} ivshmem.name={self.name} "
-                f"ivshmem.token={self.token} {load}")
+                f"ivshmem.token={self.token} {load} {self.machine.append}")
 
     def _serial(self, commands, qmp):
         return ["-serial", f"file:{self.console.path}",

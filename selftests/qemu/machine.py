@@ -45,11 +45,13 @@ class Machine:
     smp: int
     load: bool              # the module, at boot
     options: tuple          # more words for QEMU
+    append: str             # more words for the kernel
 
     def __init__(self, *devices, machine="q35", root_ports=0, memory=256,
-                 smp=1, load=True, options=()):
+                 smp=1, load=True, options=(), append=""):
         values = dict(devices=devices, machine=machine, root_ports=root_ports,
-                      memory=memory, smp=smp, load=load, options=options)
+                      memory=memory, smp=smp, load=load, options=options,
+                      append=append)
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
