@@ -15,6 +15,7 @@ import subprocess
 
 import accel
 import child
+import python
 import tree
 from channel import Channel, ChannelError
 from console import Console
@@ -45,7 +46,8 @@ class Guest:
         ours, theirs = zip(*(socket.socketpair() for _ in range(2)))
         self.command = [accel.QEMU, *stage.accel,
                         *machine_arguments(self.machine),
-                        *boot_arguments(stage, self._append()),
+                        *boot_arguments(stage, self._append(),
+                                        self.machine.python),
                         *self._serial(*(end.fileno() for end in theirs)),
                         *device_arguments(self.machine, self.servers)]
         self.log = open(self.logs / f"{self.name}.qemu", "wb")
@@ -169,10 +171,11 @@ def machine_arguments(machine):
     return arguments
 
 
-def boot_arguments(stage, append):
+def boot_arguments(stage, append, with_python=False):
+    initrd = python.append_to(stage.initrd) if with_python else stage.initrd
     return ["-nodefaults", "-display", "none", "-no-reboot",
             "-kernel", str(stage.kernel.image),
-            "-initrd", str(stage.initrd), "-append", append]
+            "-initrd", str(initrd), "-append", append]
 
 
 def device_arguments(machine, servers):

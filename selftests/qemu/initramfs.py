@@ -108,12 +108,16 @@ def _is_elf(path):
 
 def _add_program(archive, name, path):
     archive.add_file(name, path)
-    for library in _libraries(path):
-        archive.add_file(str(library).lstrip("/") if library.name.startswith(
-            "ld-linux") else f"lib/{library.name}", library)
+    for library in libraries(path):
+        add_library(archive, library)
 
 
-def _libraries(path):
+def add_library(archive, library):
+    archive.add_file(str(library).lstrip("/") if library.name.startswith(
+        "ld-linux") else f"lib/{library.name}", library)
+
+
+def libraries(path):
     """The shared libraries that a program needs, with its loader."""
     command = ["ldd", path]
     environment = {"LD_LIBRARY_PATH": str(BUILD / "lib"), "PATH": "/usr/bin:/bin"}

@@ -46,12 +46,14 @@ class Machine:
     load: bool              # the module, at boot
     options: tuple          # more words for QEMU
     append: str             # more words for the kernel
+    python: bool            # the host's Python, and the examples in it
 
     def __init__(self, *devices, machine="q35", root_ports=0, memory=256,
-                 smp=1, load=True, options=(), append=""):
+                 smp=1, load=True, options=(), append="",
+                 python=False):
         values = dict(devices=devices, machine=machine, root_ports=root_ports,
                       memory=memory, smp=smp, load=load, options=options,
-                      append=append)
+                      append=append, python=python)
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
