@@ -103,7 +103,7 @@ static int ivshmem_ioctl_info(struct file *file, union ivshmem_arg *arg)
 	info->generation = atomic64_read(&ivd->generation);
 	info->nr_vectors = ivd->nr_vectors;
 	info->revision = ivd->revision;
-	info->page_attr = ivshmem_shmem_page_attr();
+	info->page_attr = ivshmem_page_attr();
 	return 0;
 }
 
@@ -225,6 +225,7 @@ static const struct file_operations ivshmem_cdev_fops = {
 	.read_iter = ivshmem_event_read,
 	.poll = ivshmem_event_poll,
 	.mmap = ivshmem_shmem_mmap,
+	.get_unmapped_area = ivshmem_shmem_get_unmapped_area,
 	.unlocked_ioctl = ivshmem_cdev_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 };

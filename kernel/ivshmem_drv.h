@@ -78,6 +78,9 @@ struct ivshmem_vector {
  *	every user mapping
  * @shmem_phys: physical address of BAR2, page aligned
  * @shmem_size: bytes in BAR2, a multiple of the page size
+ * @shmem_order: order of the largest page that mappings may have
+ * @shmem_reserved: the kernel's mapping that makes large pages write-back,
+ *	never read through; NULL without them
  * @generation: how often firings may have been lost, see the uAPI header
  * @has_doorbell: the device has MSI-X, and so a doorbell that works
  * @revision: PCI revision
@@ -96,6 +99,8 @@ struct ivshmem_device {
 	struct inode *inode;
 	phys_addr_t shmem_phys;
 	u64 shmem_size;
+	unsigned int shmem_order;
+	void *shmem_reserved;
 	atomic64_t generation;
 	bool has_doorbell;
 	u8 revision;
@@ -145,10 +150,27 @@ extern const struct attribute_group *ivshmem_sysfs_groups[];
 int ivshmem_shmem_init(void);
 void ivshmem_shmem_exit(void);
 int ivshmem_shmem_setup(struct ivshmem_device *ivd);
+void ivshmem_shmem_stop(struct ivshmem_device *ivd);
 void ivshmem_shmem_release(struct ivshmem_device *ivd);
 int ivshmem_shmem_mmap(struct file *file, struct vm_area_struct *vma);
+unsigned long ivshmem_shmem_get_unmapped_area(struct file *file,
+					      unsigned long addr,
+					      unsigned long len,
+					      unsigned long pgoff,
+					      unsigned long flags);
 void ivshmem_shmem_revoke(struct ivshmem_device *ivd);
-u32 ivshmem_shmem_page_attr(void);
+
+/* shmem_huge.c: entries of 2 MiB and 1 GiB for BAR2 */
+void ivshmem_huge_setup(struct ivshmem_device *ivd);
+void ivshmem_huge_release(struct ivshmem_device *ivd);
+vm_fault_t ivshmem_huge_insert(struct vm_fault *vmf, unsigned int order,
+			       phys_addr_t phys);
+
+/* page_attr.c: how mappings are cached */
+pgprot_t ivshmem_page_attr_prot(pgprot_t prot);
+u32 ivshmem_page_attr(void);
+const char *ivshmem_page_attr_name(u32 attr);
+void ivshmem_page_attr_notice(struct ivshmem_device *ivd);
 
 /* vector.c: incoming */
 int ivshmem_vector_setup(struct ivshmem_device *ivd);

@@ -120,6 +120,7 @@ err_disable:
 
 static void ivshmem_pci_stop(struct ivshmem_device *ivd)
 {
+	ivshmem_shmem_stop(ivd);
 	pci_clear_master(ivd->pdev);
 	pci_iounmap(ivd->pdev, ivd->regs);
 	pci_release_regions(ivd->pdev);
@@ -149,6 +150,7 @@ static void ivshmem_pci_announce(struct ivshmem_device *ivd)
 	pci_info(ivd->pdev, "ivshmem%u: %s, %llu KiB, own ID %u, %u vectors\n",
 		 ivd->minor, ivd->has_doorbell ? "doorbell" : "plain",
 		 ivd->shmem_size >> 10, own_id, ivd->nr_vectors);
+	ivshmem_page_attr_notice(ivd);
 }
 
 static int ivshmem_pci_setup(struct ivshmem_device *ivd)

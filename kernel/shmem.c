@@ -1,22 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * BAR2, the shared memory: mmap, faults, the page attribute, revocation. The
- * only file that touches VMAs. The driver itself never reads the memory, and
- * has no mapping of it.
+ * BAR2, the shared memory: mmap, faults, revocation. The only file that touches
+ * VMAs. The driver itself never reads the memory.
  *
  * Every file of a device uses the mapping of one pseudo inode, so that one
  * unmap_mapping_range() finds all of its VMAs, whichever node they came from.
  *
  * x86 firmware declares the PCI hole uncacheable in the MTRRs, and the kernel's
  * own helpers then refuse to map it write-back. BAR2 is memory of the host, so
- * the fault handler writes the page table entries itself.
+ * the fault handler writes the page table entries itself, unless shmem_huge.c
+ * found that larger ones are write-back.
  */
+#include <linux/mman.h>
 #include <linux/mount.h>
 #include <linux/pseudo_fs.h>
-
-#ifdef CONFIG_X86
-#include <asm/memtype.h>
-#endif
 
 #include "ivshmem_drv.h"
 
@@ -64,7 +61,14 @@ int ivshmem_shmem_setup(struct ivshmem_device *ivd)
 	ivd->inode = inode;
 	ivd->shmem_phys = pci_resource_start(ivd->pdev, IVSHMEM_BAR_SHMEM);
 	ivd->shmem_size = pci_resource_len(ivd->pdev, IVSHMEM_BAR_SHMEM);
+	ivshmem_huge_setup(ivd);
 	return 0;
+}
+
+/** ivshmem_shmem_stop() - let BAR2 go; no mapping of it is left */
+void ivshmem_shmem_stop(struct ivshmem_device *ivd)
+{
+	ivshmem_huge_release(ivd);
 }
 
 /** ivshmem_shmem_release() - drop the inode, when no file is left */
@@ -74,23 +78,12 @@ void ivshmem_shmem_release(struct ivshmem_device *ivd)
 		iput(ivd->inode);
 }
 
-/** ivshmem_shmem_page_attr() - how user mappings are cached, IVSHMEM_PAGE_ATTR_* */
-u32 ivshmem_shmem_page_attr(void)
-{
-#ifdef CONFIG_X86
-	return pat_enabled() ? IVSHMEM_PAGE_ATTR_WB : IVSHMEM_PAGE_ATTR_UNKNOWN;
-#elif defined(CONFIG_ARM64)
-	return IVSHMEM_PAGE_ATTR_WB;
-#else
-	return IVSHMEM_PAGE_ATTR_UNKNOWN;
-#endif
-}
-
 /* What one fault fills: part of a VMA, within one page table. */
 struct ivshmem_window {
 	struct vm_area_struct *vma;
 	unsigned long start;
 	unsigned long end;
+	phys_addr_t phys;
 };
 
 static u64 ivshmem_shmem_offset(const struct vm_area_struct *vma,
@@ -99,14 +92,18 @@ static u64 ivshmem_shmem_offset(const struct vm_area_struct *vma,
 	return ((u64)vma->vm_pgoff << PAGE_SHIFT) + (addr - vma->vm_start);
 }
 
+static bool ivshmem_shmem_contains(const struct ivshmem_device *ivd,
+				   u64 offset, u64 len)
+{
+	return offset <= ivd->shmem_size && len <= ivd->shmem_size - offset;
+}
+
 /* Called under the page table's lock for each entry of a window. */
 static int ivshmem_shmem_set_pte(pte_t *ptep, unsigned long addr, void *data)
 {
 	const struct ivshmem_window *window = data;
 	struct vm_area_struct *vma = window->vma;
-	struct ivshmem_file *ivf = vma->vm_file->private_data;
-	phys_addr_t phys = ivf->ivd->shmem_phys +
-			   ivshmem_shmem_offset(vma, addr);
+	phys_addr_t phys = window->phys + (addr - window->start);
 	pte_t pte;
 
 	/* Another thread's fault in this window was faster. */
@@ -119,61 +116,135 @@ static int ivshmem_shmem_set_pte(pte_t *ptep, unsigned long addr, void *data)
 	return 0;
 }
 
-/* The part of the VMA that shares a page table with addr. */
-static struct ivshmem_window
-ivshmem_shmem_window(struct vm_area_struct *vma, unsigned long addr)
+static vm_fault_t ivshmem_shmem_set_ptes(struct ivshmem_window *window)
 {
-	unsigned long start = addr & PMD_MASK;
-	struct ivshmem_window window = {
-		.vma = vma,
-		.start = max(start, vma->vm_start),
-		/* Compare the last bytes: the end may be the top of memory. */
-		.end = min(start + PMD_SIZE - 1, vma->vm_end - 1) + 1,
-	};
+	int ret = apply_to_page_range(window->vma->vm_mm, window->start,
+				      window->end - window->start,
+				      ivshmem_shmem_set_pte, window);
 
-	return window;
-}
-
-static bool ivshmem_shmem_contains(const struct ivshmem_device *ivd,
-				   u64 offset, u64 len)
-{
-	return offset <= ivd->shmem_size && len <= ivd->shmem_size - offset;
-}
-
-static vm_fault_t ivshmem_shmem_fill(struct ivshmem_device *ivd,
-				     struct ivshmem_window *window)
-{
-	u64 offset = ivshmem_shmem_offset(window->vma, window->start);
-	unsigned long len = window->end - window->start;
-	int ret;
-
-	if (ivd->dead || !ivshmem_shmem_contains(ivd, offset, len))
-		return VM_FAULT_SIGBUS;
-	ret = apply_to_page_range(window->vma->vm_mm, window->start, len,
-				  ivshmem_shmem_set_pte, window);
 	if (ret)
 		return ret == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
 	return VM_FAULT_NOPAGE;
 }
 
+/* The part of the VMA in the same aligned block of that size as addr. */
+static struct ivshmem_window
+ivshmem_shmem_window(struct vm_area_struct *vma, unsigned long addr,
+		     unsigned long size)
+{
+	struct ivshmem_device *ivd = vma->vm_private_data;
+	unsigned long start = addr & -size;
+	struct ivshmem_window window = {
+		.vma = vma,
+		.start = max(start, vma->vm_start),
+		/* Compare the last bytes: the end may be the top of memory. */
+		.end = min(start + size - 1, vma->vm_end - 1) + 1,
+	};
+
+	window.phys = ivd->shmem_phys +
+		      ivshmem_shmem_offset(vma, window.start);
+	return window;
+}
+
+/*
+ * Whether one entry of that size may map the window: the answer depends on the
+ * VMA and the address alone, so that all threads get the same.
+ */
+static bool ivshmem_shmem_is_huge(const struct ivshmem_window *window,
+				  unsigned long size)
+{
+	const struct ivshmem_device *ivd = window->vma->vm_private_data;
+
+	return size <= PAGE_SIZE << ivd->shmem_order &&
+	       window->end - window->start == size &&
+	       IS_ALIGNED(window->phys, size);
+}
+
+static bool ivshmem_shmem_is_there(const struct ivshmem_window *window)
+{
+	const struct ivshmem_device *ivd = window->vma->vm_private_data;
+
+	return !ivd->dead &&
+	       ivshmem_shmem_contains(ivd, window->phys - ivd->shmem_phys,
+				      window->end - window->start);
+}
+
+/*
+ * Also a window that could be one huge entry may have a page table: the kernel
+ * makes one where it moves parts of a mapping.
+ */
+static vm_fault_t ivshmem_shmem_fill(struct vm_fault *vmf,
+				     struct ivshmem_window *window)
+{
+	if (!ivshmem_shmem_is_there(window))
+		return VM_FAULT_SIGBUS;
+	if (ivshmem_shmem_is_huge(window, PMD_SIZE) && pmd_none(*vmf->pmd))
+		return ivshmem_huge_insert(vmf, PMD_SHIFT - PAGE_SHIFT,
+					   window->phys);
+	return ivshmem_shmem_set_ptes(window);
+}
+
 static vm_fault_t ivshmem_shmem_fault(struct vm_fault *vmf)
 {
-	struct ivshmem_file *ivf = vmf->vma->vm_file->private_data;
+	struct ivshmem_device *ivd = vmf->vma->vm_private_data;
 	struct ivshmem_window window;
 	vm_fault_t ret;
 
-	window = ivshmem_shmem_window(vmf->vma, vmf->address & PAGE_MASK);
-	down_read(&ivf->ivd->lock);
-	ret = ivshmem_shmem_fill(ivf->ivd, &window);
-	up_read(&ivf->ivd->lock);
+	window = ivshmem_shmem_window(vmf->vma, vmf->address, PMD_SIZE);
+	down_read(&ivd->lock);
+	ret = ivshmem_shmem_fill(vmf, &window);
+	up_read(&ivd->lock);
 	return ret;
 }
+
+#ifdef IVSHMEM_HUGE_PFNMAP
+/* The kernel asks for 1 GiB, then for 2 MiB, and then calls .fault. */
+static vm_fault_t ivshmem_shmem_huge_fault(struct vm_fault *vmf,
+					   unsigned int order)
+{
+	struct ivshmem_device *ivd = vmf->vma->vm_private_data;
+	unsigned long size = PAGE_SIZE << order;
+	struct ivshmem_window window;
+	vm_fault_t ret = VM_FAULT_SIGBUS;
+
+	window = ivshmem_shmem_window(vmf->vma, vmf->address, size);
+	if (!ivshmem_shmem_is_huge(&window, size))
+		return VM_FAULT_FALLBACK;
+	down_read(&ivd->lock);
+	if (ivshmem_shmem_is_there(&window))
+		ret = ivshmem_huge_insert(vmf, order, window.phys);
+	up_read(&ivd->lock);
+	return ret;
+}
+#endif
+
+#ifdef CONFIG_HAVE_IOREMAP_PROT
+/*
+ * For debuggers. The lock keeps the device from leaving between the kernel's
+ * look at the page table and its access: 5.10 does not look again.
+ */
+static int ivshmem_shmem_access(struct vm_area_struct *vma, unsigned long addr,
+				void *buf, int len, int write)
+{
+	struct ivshmem_device *ivd = vma->vm_private_data;
+	int ret = -ENODEV;
+
+	down_read(&ivd->lock);
+	if (!ivd->dead)
+		ret = generic_access_phys(vma, addr, buf, len, write);
+	up_read(&ivd->lock);
+	return ret;
+}
+#endif
 
 /* No .map_pages: then .fault always runs under mmap_lock. */
 static const struct vm_operations_struct ivshmem_shmem_vm_ops = {
 	.fault = ivshmem_shmem_fault,
+#ifdef IVSHMEM_HUGE_PFNMAP
+	.huge_fault = ivshmem_shmem_huge_fault,
+#endif
 #ifdef CONFIG_HAVE_IOREMAP_PROT
-	.access = generic_access_phys,
+	.access = ivshmem_shmem_access,
 #endif
 };
 
@@ -212,9 +283,51 @@ int ivshmem_shmem_mmap(struct file *file, struct vm_area_struct *vma)
 
 	vm_flags_clear(vma, VM_MAYEXEC);
 	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
-	vma->vm_page_prot = pgprot_decrypted(vma->vm_page_prot);
+	/* Else the kernel asks for no 1 GiB where huge pages are on request. */
+	if (ivd->shmem_order)
+		vm_flags_set(vma, VM_HUGEPAGE);
+	vma->vm_page_prot = ivshmem_page_attr_prot(vma->vm_page_prot);
+	vma->vm_private_data = ivd;
 	vma->vm_ops = &ivshmem_shmem_vm_ops;
 	return 0;
+}
+
+/* To what an address of a mapping is best aligned, with its offset. */
+static unsigned long ivshmem_shmem_alignment(const struct ivshmem_device *ivd,
+					     unsigned long len)
+{
+	unsigned long largest = PAGE_SIZE << ivd->shmem_order;
+
+	/* One page table is filled by one fault, so that this also saves one. */
+	if (len < PMD_SIZE)
+		return PAGE_SIZE;
+	return len < largest ? PMD_SIZE : max(largest, PMD_SIZE);
+}
+
+/**
+ * ivshmem_shmem_get_unmapped_area() - choose an address that suits large pages
+ *
+ * BAR2 is aligned to its size, so an address that is aligned as its offset is
+ * aligned as the memory.
+ */
+unsigned long ivshmem_shmem_get_unmapped_area(struct file *file,
+					      unsigned long addr,
+					      unsigned long len,
+					      unsigned long pgoff,
+					      unsigned long flags)
+{
+	struct ivshmem_file *ivf = file->private_data;
+	unsigned long align = ivshmem_shmem_alignment(ivf->ivd, len);
+	unsigned long padded = len + align - PAGE_SIZE;
+	unsigned long room;
+
+	if (!addr && !(flags & MAP_FIXED) && padded > len) {
+		room = mm_get_unmapped_area(file, 0, padded, pgoff, flags);
+		if (!IS_ERR_VALUE(room))
+			return room + (((pgoff << PAGE_SHIFT) - room) &
+				       (align - 1));
+	}
+	return mm_get_unmapped_area(file, addr, len, pgoff, flags);
 }
 
 /**

@@ -55,16 +55,19 @@ static DEVICE_ATTR_RO(generation);
 static ssize_t page_attr_show(struct device *dev, struct device_attribute *attr,
 			      char *buf)
 {
-	static const char * const names[] = {
-		[IVSHMEM_PAGE_ATTR_UNKNOWN] = "unknown",
-		[IVSHMEM_PAGE_ATTR_WB] = "wb",
-		[IVSHMEM_PAGE_ATTR_WC] = "wc",
-		[IVSHMEM_PAGE_ATTR_UC] = "uc",
-	};
-
-	return sysfs_emit(buf, "%s\n", names[ivshmem_shmem_page_attr()]);
+	return sysfs_emit(buf, "%s\n",
+			  ivshmem_page_attr_name(ivshmem_page_attr()));
 }
 static DEVICE_ATTR_RO(page_attr);
+
+static ssize_t page_size_show(struct device *dev, struct device_attribute *attr,
+			      char *buf)
+{
+	struct ivshmem_device *ivd = dev_get_drvdata(dev);
+
+	return sysfs_emit(buf, "%lu\n", PAGE_SIZE << ivd->shmem_order);
+}
+static DEVICE_ATTR_RO(page_size);
 
 static struct attribute *ivshmem_sysfs_attrs[] = {
 	&dev_attr_own_id.attr,
@@ -73,6 +76,7 @@ static struct attribute *ivshmem_sysfs_attrs[] = {
 	&dev_attr_revision.attr,
 	&dev_attr_generation.attr,
 	&dev_attr_page_attr.attr,
+	&dev_attr_page_size.attr,
 	NULL
 };
 

@@ -9,6 +9,7 @@
 #include <linux/device.h>
 #include <linux/eventfd.h>
 #include <linux/mm.h>
+#include <linux/sched/mm.h>
 
 #ifndef HAVE_CLASS_CREATE_NAME
 #undef class_create
@@ -37,6 +38,30 @@ static inline void vm_flags_clear(struct vm_area_struct *vma,
 {
 	vma->vm_flags &= ~flags;
 }
+#endif
+
+#if defined(HAVE_MM_GET_UNMAPPED_AREA)
+#define mm_get_unmapped_area(file, addr, len, pgoff, flags) \
+	mm_get_unmapped_area(current->mm, file, addr, len, pgoff, flags)
+#elif !defined(HAVE_MM_GET_UNMAPPED_AREA_FILE)
+#define mm_get_unmapped_area(file, addr, len, pgoff, flags) \
+	(current->mm->get_unmapped_area(file, addr, len, pgoff, flags))
+#endif
+
+/*
+ * Whether entries of 2 MiB without struct pages are safe, see shmem_huge.c;
+ * x86 only, since only there the attribute that they get can be proved.
+ */
+#if defined(CONFIG_ARCH_SUPPORTS_HUGE_PFNMAP) && defined(CONFIG_X86_64)
+#define IVSHMEM_HUGE_PFNMAP
+#endif
+
+#ifdef HAVE_PFN_T
+#include <linux/pfn_t.h>
+#define vmf_insert_pfn_pmd(vmf, pfn, write) \
+	vmf_insert_pfn_pmd(vmf, __pfn_to_pfn_t(pfn, PFN_DEV), write)
+#define vmf_insert_pfn_pud(vmf, pfn, write) \
+	vmf_insert_pfn_pud(vmf, __pfn_to_pfn_t(pfn, PFN_DEV), write)
 #endif
 
 #endif /* IVSHMEM_COMPAT_H */
