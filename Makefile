@@ -21,12 +21,12 @@ help:
 	@echo 'make dkms-remove   removes it again'
 	@echo 'make clean         remove what was built'
 
-all: lib tools server examples
+all: lib tools server examples bench
 
 lib:
 	$(Q)$(MAKE) --no-print-directory -C lib
 
-tools server examples: lib
+tools server examples bench: lib
 	$(Q)$(MAKE) --no-print-directory -C $@
 
 man:
@@ -81,8 +81,8 @@ dkms-remove:
 	rm -rf $(DKMS_SRC)
 
 clean:
-	rm -rf $(O)/lib $(O)/tools $(O)/server $(O)/examples $(O)/man $(O)/selftests $(O)/kernels
+	rm -rf $(O)/lib $(O)/tools $(O)/server $(O)/examples $(O)/bench $(O)/man $(O)/selftests $(O)/kernels
 
 .DEFAULT_GOAL := help
-.PHONY: help all lib tools server examples man selftests modules setup demo check \
+.PHONY: help all lib tools server examples bench man selftests modules setup demo check \
 	check-quick install uninstall dkms-source dkms-install dkms-remove clean

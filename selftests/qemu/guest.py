@@ -115,7 +115,7 @@ class Guest:
         text = self.output("cd /sys/class/ivshmem 2>/dev/null || exit 0;"
                            "for n in *; do [ -e $n/device ] || continue;"
                            "for a in own_id nr_vectors shmem_size revision"
-                           " page_attr generation; do"
+                           " page_attr page_size generation; do"
                            ' echo "$n $a $(cat $n/$a)"; done;'
                            'echo "$n address $(basename $(readlink -f'
                            ' $n/device))"; done')

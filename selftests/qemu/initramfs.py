@@ -75,9 +75,8 @@ def build(kernel, path):
     archive.add("bin/sh", b"busybox", 0o120777)
     for name, program in _programs():
         _add_program(archive, name, program)
-    if kernel.module:
-        archive.add_file(f"lib/modules/{kernel.version}/{kernel.module.name}",
-                         kernel.module)
+    for module in filter(None, [kernel.module, *kernel.test_modules]):
+        archive.add_file(f"lib/modules/{kernel.version}/{module.name}", module)
     archive.write(path)
     return path
 

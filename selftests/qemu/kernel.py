@@ -31,6 +31,7 @@ class Kernel:
         self.headers = Path(headers)
         self.image = image
         self.module = None
+        self.test_modules = []  # of selftests/modules
 
     def fetch(self):
         """Make sure that the image is there; its path."""
@@ -51,20 +52,32 @@ class Kernel:
             return self._build_module(place)
 
     def _build_module(self, place):
-        for name in ("kernel", "include"):
+        for name in ("kernel", "include", "selftests/modules"):
             _copy_changed(tree.TOP / name, place / name)
         shutil.copy2(tree.TOP / "VERSION", place)
-        run = subprocess.run(
-            ["make", "-C", place / "kernel", f"KDIR={self.headers}", "modules"],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env={**os.environ, "MAKEFLAGS": "", "MFLAGS": ""})
-        (place / "build.log").write_text(run.stdout)
+        status, output = self._make(place, "kernel")
+        (place / "build.log").write_text(output)
+        self._build_test_modules(place)
         self.module = place / "kernel" / "ivshmem_guest.ko"
-        if run.returncode or not self.module.exists():
+        if status or not self.module.exists():
             self.module = None
             raise KernelError(f"the module does not build for {self.version}:\n"
-                              + run.stdout[-3000:])
+                              + output[-3000:])
         return self.module
+
+    def _build_test_modules(self, place):
+        """What does not build is not there: the tests that need it fail."""
+        output = self._make(place, "selftests/modules")[1]
+        (place / "test-modules.log").write_text(output)
+        self.test_modules = sorted((place / "selftests/modules").glob("*.ko"))
+
+    def _make(self, place, directory):
+        """Run make there: (status, what it printed)."""
+        run = subprocess.run(
+            ["make", "-C", place / directory, f"KDIR={self.headers}", "modules"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env={**os.environ, "MAKEFLAGS": "", "MFLAGS": ""})
+        return run.returncode, run.stdout
 
 
 def find(version=None):

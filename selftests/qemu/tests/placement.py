@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Wherever BAR2 lies, a mapping is write-back, filled 2 MiB at a time or more.
+
+Proved by the page table entries, as the module ivshmem_pagewalk shows them. What
+was found is kept in mapping.jsonl among the logs, from which
+scripts/mapping-table makes the table in docs/mapping.md.
+"""
+import json
+import os
+
+import mtrr
+import plugs
+from machine import Machine, Plain
+from scenario import guests, needs
+from tree import GIB, MIB
+
+FIRMWARE = {"seabios": (), "ovmf": ("-bios", "/usr/share/ovmf/OVMF.fd")}
+SIZES = (4096, 64 * 1024, MIB, 2 * MIB, 64 * MIB, 256 * MIB, 4 * GIB)
+HUGE, GIGANTIC = 2 * MIB, GIB
+#: Kernels on which entries larger than a page are safe without struct pages.
+HUGE_PFNMAP = (6, 12)
+
+
+def ovmf_missing():
+    path = FIRMWARE["ovmf"][1]
+    return None if os.access(path, os.R_OK) else f"no {path} (package ovmf)"
+
+
+def kernel_version(guest):
+    """(6, 12) of 6.12.95+deb12-amd64."""
+    return tuple(map(int, guest.output("uname -r").split(".")[:2]))
+
+
+def largest_page(guest, node):
+    """The size that the entries may have, from what firmware and kernel are."""
+    size = node["shmem_size"]
+    if size < HUGE or kernel_version(guest) < HUGE_PFNMAP or \
+            mtrr.is_uncachable(guest, node["address"]):
+        return 4096
+    return GIGANTIC if size >= GIGANTIC else HUGE
+
+
+def touch(guest, node, stride):
+    """Map and touch it: the faults and the entries that this took."""
+    size = node["shmem_size"]
+    return json.loads(guest.output(f"map_touch {node['path']} {size} {stride}",
+                                   60))
+
+
+def record(guest, node, touched, firmware, plugged):
+    start, _ = mtrr.bar2(guest, node["address"])
+    row = {"kernel": guest.output("uname -r").strip(), "firmware": firmware,
+           "machine": guest.machine.machine, "plugged": plugged,
+           "above_4g": start >= 4 * GIB,
+           "mtrr": "uc" if mtrr.is_uncachable(guest, node["address"]) else "wb",
+           "mode": "default", **touched}
+    with open(guest.logs / "mapping.jsonl", "a") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def check(guest, node, firmware, plugged):
+    size = node["shmem_size"]
+    stride = 4096 if size <= HUGE or size == 256 * MIB else HUGE
+    largest = largest_page(guest, node)
+    touched = touch(guest, node, stride)
+    record(guest, node, touched, firmware, plugged)
+    assert node["page_attr"] == "wb" and node["page_size"] == largest, node
+    found = {(entry["attr"], entry["size"]) for entry in touched["entries"]}
+    assert found == {("wb", largest)}, touched
+    assert sum(entry["pages"] for entry in touched["entries"]) == \
+        touched["pages"], touched
+    # One for each block, one for what else the program does.
+    assert touched["faults"] <= max(1, size // max(largest, HUGE)) + 2, touched
+
+
+def check_all(guest, firmware, plugged, sizes):
+    guest.output("modprobe ivshmem_pagewalk")
+    nodes = guest.nodes()
+    assert sorted(node["shmem_size"] for node in nodes) == sorted(sizes), nodes
+    for node in nodes:
+        check(guest, node, firmware, plugged)
+
+
+def cold(firmware, machine):
+    # With less memory the kernel switches transparent huge pages off, and then
+    # asks the driver for 2 MiB at most.
+    where = Machine(*map(Plain, SIZES), machine=machine,
+                    memory=640, options=FIRMWARE[firmware])
+
+    @guests(guest=where, fresh=True)
+    def run(guest):
+        check_all(guest, firmware, "cold", SIZES)
+    return run
+
+
+def hot(firmware, machine):
+    bus = "port0" if machine == "q35" else "pci.0"
+    sizes = (4096, MIB, 64 * MIB)
+    ports = () if machine == "pc" else (
+        "-device", "pcie-root-port,id=port0,chassis=1,slot=1,"
+                   "pref64-reserve=128M")
+    where = Machine(machine=machine,
+                    options=(*FIRMWARE[firmware], *ports))
+
+    @guests(guest=where, fresh=True)
+    def run(guest):
+        for number, size in enumerate(sizes):
+            plugs.plug_plain(guest, f"hot{number}", bus, size)
+            plugs.wait_for_nodes(guest, 1)
+            check_all(guest, firmware, "hot", (size,))
+            plugs.unplug(guest, f"hot{number}")
+            plugs.wait_for_nodes(guest, 0)
+    return run
+
+
+def behind_port(firmware):
+    """SeaBIOS gives a port a window below 4 GiB, if it is not asked for more."""
+    where = Machine(Plain(64 * MIB, port="port0"), root_ports=1,
+                    options=FIRMWARE[firmware])
+
+    @guests(guest=where, fresh=True)
+    def run(guest):
+        check_all(guest, firmware, "cold", (64 * MIB,))
+    return run
+
+
+def generate():
+    for firmware in FIRMWARE:
+        for name, test in (("cold_q35", cold(firmware, "q35")),
+                           ("cold_pc", cold(firmware, "pc")),
+                           ("hot_q35", hot(firmware, "q35")),
+                           ("hot_pc", hot(firmware, "pc")),
+                           ("port_q35", behind_port(firmware))):
+            if firmware == "ovmf":
+                test = needs(ovmf_missing)(test)
+            yield f"test_{name}_{firmware}", test
