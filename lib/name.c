@@ -2,7 +2,7 @@
 /*
  * From what a user calls a device to its node: a path stays as it is, an index
  * is part of the node's name, and a PCI address is looked up in sysfs. Called
- * by device.c.
+ * by node.c.
  */
 #include <ctype.h>
 #include <dirent.h>

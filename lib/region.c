@@ -16,12 +16,12 @@ struct ivsh_region {
 };
 
 /* Check a range against the memory; a length of 0 becomes all that follows. */
-static int check_range(const struct ivsh_device *device, uint64_t offset,
+static int check_range(struct ivsh_device *device, uint64_t offset,
 		       uint64_t *length)
 {
-	struct ivshmem_info info;
+	struct ivsh_info info;
 
-	if (ivsh_device_query(device, &info))
+	if (device->backend->query(device, &info))
 		return -1;
 	if (offset >= info.shmem_size || *length > info.shmem_size - offset) {
 		errno = EINVAL;
@@ -50,7 +50,7 @@ static int map(struct ivsh_region *region, const struct ivsh_device *device,
 		protection |= PROT_WRITE;
 	region->size = length;
 	region->address = mmap(NULL, length, protection, MAP_SHARED,
-			       device->fd, (off_t)offset);
+			       device->memory_fd, (off_t)offset);
 	return region->address == MAP_FAILED ? -1 : 0;
 }
 

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * struct ivsh_vector: an eventfd that the driver signals when the vector
- * fires. Its device must stay open as long as it is bound.
+ * struct ivsh_vector: an eventfd that is signalled when the vector fires; the
+ * backend makes it. Its device must stay open as long as it is bound.
  */
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,7 +21,7 @@ struct ivsh_vector {
 /* Claim the number for one vector, and give it up again. */
 static int claim(struct ivsh_device *device, uint32_t number)
 {
-	if (number > IVSHMEM_VECTOR_MAX) {
+	if (number > IVSH_VECTOR_MAX) {
 		errno = EINVAL;
 		return -1;
 	}
@@ -37,21 +35,6 @@ static int claim(struct ivsh_device *device, uint32_t number)
 static void unclaim(struct ivsh_vector *vector)
 {
 	atomic_flag_clear(&vector->device->bound[vector->number]);
-}
-
-static int bind_eventfd(struct ivsh_vector *vector)
-{
-	int error;
-
-	vector->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (vector->eventfd < 0)
-		return -1;
-	if (!ivsh_device_bind(vector->device, vector->number, vector->eventfd))
-		return 0;
-	error = errno;
-	close(vector->eventfd);
-	errno = error;
-	return -1;
 }
 
 IVSH_API struct ivsh_vector *ivsh_vector_bind(struct ivsh_device *device,
@@ -68,7 +51,8 @@ IVSH_API struct ivsh_vector *ivsh_vector_bind(struct ivsh_device *device,
 	}
 	vector->device = device;
 	vector->number = number;
-	if (bind_eventfd(vector)) {
+	vector->eventfd = device->backend->bind(device, number);
+	if (vector->eventfd < 0) {
 		unclaim(vector);
 		free(vector);
 		return NULL;
@@ -80,9 +64,8 @@ IVSH_API void ivsh_vector_unbind(struct ivsh_vector *vector)
 {
 	if (!vector)
 		return;
-	/* Fails when the device is gone, and the binding with it. */
-	ivsh_device_bind(vector->device, vector->number, -1);
-	close(vector->eventfd);
+	vector->device->backend->unbind(vector->device, vector->number,
+					vector->eventfd);
 	unclaim(vector);
 	free(vector);
 }
@@ -129,15 +112,16 @@ static struct timespec timespec_until(const struct timespec *then)
 }
 
 /*
- * Sleep until the eventfd is readable or the device is gone, which also
- * signals the eventfd. The two are told apart by the device's poll().
+ * Sleep until the eventfd is readable; what the backend watches may end the
+ * sleep early. Returns 0 also when it did.
  */
 static int wait_readable(const struct ivsh_vector *vector,
 			 const struct timespec *deadline)
 {
+	struct ivsh_device *device = vector->device;
 	struct pollfd fds[] = {
 		{ .fd = vector->eventfd, .events = POLLIN },
-		{ .fd = vector->device->fd, .events = 0 },
+		device->backend->watch(device),
 	};
 	struct timespec left;
 	int ready;
@@ -147,8 +131,11 @@ static int wait_readable(const struct ivsh_vector *vector,
 	ready = ppoll(fds, 2, deadline ? &left : NULL, NULL);
 	if (ready < 0)
 		return -1;
-	errno = fds[1].revents ? ENODEV : ETIMEDOUT;
-	return ready == 0 || fds[1].revents ? -1 : 0;
+	if (!ready) {
+		errno = ETIMEDOUT;
+		return -1;
+	}
+	return fds[1].revents ? device->backend->watched(device) : 0;
 }
 
 /* Take the eventfd's count, 0 when it was not signalled. */
@@ -184,20 +171,19 @@ IVSH_API int ivsh_vector_wait(struct ivsh_vector *vector, int64_t timeout_ns,
 
 IVSH_API int ivsh_vector_clear(struct ivsh_vector *vector, uint64_t *count)
 {
-	struct pollfd device = { .fd = vector->device->fd, .events = 0 };
+	struct ivsh_device *device = vector->device;
+	struct pollfd watch = device->backend->watch(device);
 	uint64_t taken;
 	int ready;
 
 	/* It does not wait, but a signal can still end it. */
 	do {
-		ready = poll(&device, 1, 0);
+		ready = poll(&watch, 1, 0);
 	} while (ready < 0 && errno == EINTR);
 	if (ready < 0 || take_count(vector, &taken))
 		return -1;
-	if (device.revents) {
-		errno = ENODEV;
+	if (watch.revents && device->backend->watched(device))
 		return -1;
-	}
 	if (count)
 		*count = taken;
 	return 0;
