@@ -11,20 +11,11 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "server.h"
 
-/* Connecting needs the right to write: the owner and the group. */
-#define SOCKET_MODE 0660
 #define LOCK_MODE 0600
-
-static int listener_fail(const struct listener *listener)
-{
-	log_error("%s: %s", listener->path, strerror(errno));
-	return -1;
-}
 
 static void listener_unlock(struct listener *listener)
 {
@@ -33,7 +24,7 @@ static void listener_unlock(struct listener *listener)
 	listener->lock_fd = -1;
 }
 
-static int listener_try_lock(struct listener *listener)
+static int listener_try_lock(struct listener *listener, const char *path)
 {
 	listener->lock_fd = open(listener->lock_path,
 				 O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
@@ -44,7 +35,7 @@ static int listener_try_lock(struct listener *listener)
 	}
 	if (!flock(listener->lock_fd, LOCK_EX | LOCK_NB))
 		return 0;
-	log_error("%s: another server is serving it", listener->path);
+	log_error("%s: another server is serving it", path);
 	listener_unlock(listener);
 	return -1;
 }
@@ -61,81 +52,26 @@ static bool listener_lock_is_named(const struct listener *listener)
 
 int listener_lock(struct listener *listener, const char *path)
 {
-	*listener = (struct listener) {
-		.path = path, .lock_fd = -1, .fd = -1, .reserve_fd = -1,
-	};
-	if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
-		log_error("%s: longer than a socket's name can be (107 bytes)",
-			  path);
+	if (socket_check_path(path))
 		return -1;
-	}
 	if (asprintf(&listener->lock_path, "%s.lock", path) < 0) {
 		listener->lock_path = NULL;
-		return listener_fail(listener);
+		log_error("%s: %s", path, strerror(ENOMEM));
+		return -1;
 	}
 	do {
 		listener_unlock(listener);
-		if (listener_try_lock(listener))
+		if (listener_try_lock(listener, path))
 			return -1;
 	} while (!listener_lock_is_named(listener));
 	return 0;
 }
 
-/* A socket that nobody listens on was left by a server that was killed. */
-static int listener_clear_stale(const struct listener *listener,
-				const struct sockaddr_un *address)
+int listener_open(struct listener *listener, const struct options *options)
 {
-	struct stat stat;
-	int sock, err;
-
-	if (lstat(listener->path, &stat))
-		return errno == ENOENT ? 0 : listener_fail(listener);
-	if (!S_ISSOCK(stat.st_mode)) {
-		log_error("%s: exists and is no socket", listener->path);
-		return -1;
-	}
-	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (sock < 0)
-		return listener_fail(listener);
-	err = connect(sock, (const struct sockaddr *)address,
-		      sizeof(*address)) ? errno : 0;
-	close(sock);
-	if (err != ECONNREFUSED) {
-		log_error("%s: another server is serving it", listener->path);
-		return -1;
-	}
-	return unlink(listener->path) ? listener_fail(listener) : 0;
-}
-
-static int listener_bind(struct listener *listener,
-			 const struct sockaddr_un *address)
-{
-	struct stat stat;
-	mode_t mask = umask(0777 & ~SOCKET_MODE);
-	int ret = bind(listener->fd, (const struct sockaddr *)address,
-		       sizeof(*address));
-
-	umask(mask);
-	if (ret || lstat(listener->path, &stat))
-		return -1;
-	listener->dev = stat.st_dev;
-	listener->ino = stat.st_ino;
-	return listen(listener->fd, SOMAXCONN);
-}
-
-int listener_open(struct listener *listener)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-
-	strcpy(address.sun_path, listener->path);
-	if (listener_clear_stale(listener, &address))
-		return -1;
 	listener->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	listener->fd = socket(AF_UNIX,
-			      SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (listener->fd < 0 || listener_bind(listener, &address))
-		return listener_fail(listener);
-	return 0;
+	return socket_open(&listener->socket, options->socket_path, SOCK_STREAM,
+			   options->socket_mode, options->socket_group);
 }
 
 /* Out of descriptors: use the reserve to say no to one connection. */
@@ -148,7 +84,7 @@ static void listener_refuse_one(struct listener *listener)
 		return;
 	}
 	close(listener->reserve_fd);
-	sock = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	sock = accept4(listener->socket.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (sock >= 0)
 		peer_refuse(sock, "out of file descriptors (see ulimit -n)");
 	listener->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -157,7 +93,7 @@ static void listener_refuse_one(struct listener *listener)
 
 int listener_accept(struct listener *listener)
 {
-	int sock = accept4(listener->fd, NULL, NULL,
+	int sock = accept4(listener->socket.fd, NULL, NULL,
 			   SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	listener->paused = false;
@@ -173,33 +109,23 @@ int listener_accept(struct listener *listener)
 	return -1;
 }
 
-/* Another server may have the path by now: unlink only our own socket. */
-static void listener_unlink(const struct listener *listener)
-{
-	struct stat stat;
-
-	if (listener->ino && !lstat(listener->path, &stat) &&
-	    stat.st_dev == listener->dev && stat.st_ino == listener->ino)
-		unlink(listener->path);
-}
-
 /* Who came too late gets an answer: on an end of file QEMU would spin. */
 static void listener_refuse_waiting(const struct listener *listener)
 {
 	int sock;
 
-	while ((sock = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+	while ((sock = accept4(listener->socket.fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
 		peer_refuse(sock, "the server is ending");
 }
 
 void listener_close(struct listener *listener)
 {
-	listener_unlink(listener);
+	socket_unlink(&listener->socket);
 	if (listener->reserve_fd >= 0)
 		close(listener->reserve_fd);
-	if (listener->fd >= 0) {
+	if (listener->socket.fd >= 0) {
 		listener_refuse_waiting(listener);
-		close(listener->fd);
+		close(listener->socket.fd);
 	}
 	if (listener->lock_fd >= 0)
 		unlink(listener->lock_path);

@@ -82,7 +82,7 @@ static void server_accept(struct server *server)
 		peers_join(&server->peers, sock);
 	/* The socket stays readable: do not spin until it can be accepted. */
 	if (server->listener.paused)
-		epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, server->listener.fd,
+		epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, server->listener.socket.fd,
 			  NULL);
 }
 
@@ -92,7 +92,7 @@ static void server_resume_accept(struct server *server)
 	if (!server->listener.paused)
 		return;
 	server->listener.paused = false;
-	server_watch(server, server->listener.fd, &server->listener);
+	server_watch(server, server->listener.socket.fd, &server->listener);
 }
 
 static void server_turn(struct server *server, const struct epoll_event *events,
@@ -144,9 +144,9 @@ static void server_loop(struct server *server)
 
 static int server_listen(struct server *server)
 {
-	if (listener_open(&server->listener))
+	if (listener_open(&server->listener, &server->options))
 		return -1;
-	return server_watch(server, server->listener.fd, &server->listener);
+	return server_watch(server, server->listener.socket.fd, &server->listener);
 }
 
 /* Nobody can connect before the memory is there: the greeting is at once. */
@@ -184,7 +184,7 @@ int main(int argc, char **argv)
 {
 	struct server server = {
 		.memory.fd = -1,
-		.listener = { .lock_fd = -1, .fd = -1, .reserve_fd = -1 },
+		.listener = { .socket.fd = -1, .lock_fd = -1, .reserve_fd = -1 },
 		.epoll_fd = -1,
 		.signal_fd = -1,
 	};

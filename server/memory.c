@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/magic.h>
+#include <linux/memfd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,20 +85,55 @@ static int memory_fill(int fd, uint64_t size, bool sparse, const char *what)
 	return -1;
 }
 
-static int memory_open_memfd(struct memory *memory,
-			     const struct options *options)
+/* No peer can truncate it under the others. */
+static int memory_seal(int fd)
 {
 	int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 
+	return fcntl(fd, F_ADD_SEALS, seals) ? memory_fail("memfd seals") : 0;
+}
+
+static int memory_open_memfd(struct memory *memory,
+			     const struct options *options)
+{
 	memory->fd = memfd_create("ivshmem", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (memory->fd < 0)
 		return memory_fail("memfd");
 	if (memory_fill(memory->fd, memory->size, options->sparse, "memfd"))
 		return -1;
-	/* No peer can truncate it under the others. */
-	if (fcntl(memory->fd, F_ADD_SEALS, seals))
-		return memory_fail("memfd seals");
-	return 0;
+	return memory_seal(memory->fd);
+}
+
+/* memfd_create() takes the binary logarithm of the page's size, or 0. */
+static unsigned int huge_page_flag(uint64_t page_size)
+{
+	unsigned int shift = page_size ? (unsigned int)__builtin_ctzll(page_size) : 0;
+
+	return shift << MFD_HUGE_SHIFT;
+}
+
+static int memory_open_hugetlb(struct memory *memory,
+			       const struct options *options)
+{
+	unsigned int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB |
+			     huge_page_flag(options->huge_page_size);
+	struct stat stat;
+
+	memory->fd = memfd_create("ivshmem", flags);
+	if (memory->fd < 0 || fstat(memory->fd, &stat)) {
+		log_error("--hugetlb: %s: /sys/kernel/mm/hugepages has the sizes of this host",
+			  strerror(errno));
+		return -1;
+	}
+	memory->size = round_up_power_of_two(memory->size,
+					     (uint64_t)stat.st_blksize);
+	if (memory_fill(memory->fd, memory->size, options->sparse, "--hugetlb")) {
+		log_error("--hugetlb: are %" PRIu64 " pages of %ld bytes free? (see vm.nr_hugepages)",
+			  memory->size / (uint64_t)stat.st_blksize,
+			  (long)stat.st_blksize);
+		return -1;
+	}
+	return memory_seal(memory->fd);
 }
 
 static int memory_check_existing(const struct memory *memory, const char *name)
@@ -163,6 +199,8 @@ static int memory_open_kind(struct memory *memory,
 		return memory_open_shm(memory, options);
 	if (options->memory_dir)
 		return memory_open_dir(memory, options);
+	if (options->hugetlb)
+		return memory_open_hugetlb(memory, options);
 	return memory_open_memfd(memory, options);
 }
 

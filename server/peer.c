@@ -24,7 +24,6 @@
 #define MEMORY_MESSAGE (-1)
 /* A version nobody speaks: on EOF instead of it QEMU would spin for ever. */
 #define REFUSED_VERSION (-1)
-#define NR_IDS 65536
 #define RETRY_MS 10
 #define STALL_CHECK_MS 500
 
@@ -42,11 +41,11 @@ int peers_init(struct peers *peers, const struct options *options,
 	unsigned int each = options->nr_vectors ? options->nr_vectors : 1;
 
 	*peers = (struct peers) {
-		.limit = options->budget / each,
+		.limit = options->limits.budget / each,
 		.nr_vectors = options->nr_vectors,
 		.epoll_fd = epoll_fd,
 		.memory_fd = memory_fd,
-		.stall_ms = options->stall_timeout_s * (int64_t)1000,
+		.options = options,
 	};
 	peers->peer = calloc(peers->limit, sizeof(*peers->peer));
 	if (!peers->peer)
@@ -58,8 +57,12 @@ void peer_refuse(int sock, const char *why)
 {
 	struct queue queue = { 0 };
 	unsigned int sent = 0;
+	struct ucred cred = { 0 };
+	socklen_t size = sizeof(cred);
 
-	log_warn("join refused: %s", why);
+	getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &size);
+	log_warn("join refused: %s (process %d, user %u)", why, (int)cred.pid,
+		 (unsigned int)cred.uid);
 	if (!queue_push(&queue, REFUSED_VERSION, -1, NULL))
 		queue_send(&queue, sock, &sent);
 	queue_free(&queue);
@@ -79,7 +82,8 @@ static void peer_free(struct peers *peers, struct peer *peer)
 	free(peer);
 }
 
-static struct peer *peer_new(struct peers *peers, int sock)
+static struct peer *peer_new(struct peers *peers, int sock,
+			     const struct ucred *cred)
 {
 	struct peer *peer = calloc(1, sizeof(*peer));
 	unsigned int i;
@@ -88,6 +92,8 @@ static struct peer *peer_new(struct peers *peers, int sock)
 		return NULL;
 	peer->id = peers->next_id;
 	peer->sock = sock;
+	peer->cred = *cred;
+	peer->held = peers->nr + 1;
 	peer->eventfds = calloc(peers->nr_vectors + 1, sizeof(int));
 	if (!peer->eventfds)
 		goto err_free;
@@ -191,22 +197,16 @@ static void peers_announce(struct peers *peers, struct peer *joined)
 
 		if (peer_queue_vectors(peers, peer, joined))
 			peer_doom(peer, strerror(ENOMEM));
+		peer->held++;
 		peer_flush(peers, peer);
 	}
 }
 
-/* Why this connection may not become a peer, or NULL. */
-static const char *join_obstacle(const struct peers *peers, int sock)
+static bool has_sent_bytes(int sock)
 {
 	char byte;
 
-	if (peers->nr >= peers->limit)
-		return "the budget of eventfds is used up (see --budget)";
-	if (peers->next_id >= NR_IDS)
-		return "all 65536 peer IDs have been used, restart the server";
-	if (recv(sock, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
-		return "it sent bytes, but only the server speaks";
-	return NULL;
+	return recv(sock, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 /* A connection that is closed already costs no ID. */
@@ -217,20 +217,11 @@ static bool is_closed(int sock)
 	return recv(sock, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-static void log_join(const struct peer *peer)
-{
-	struct ucred cred = { 0 };
-	socklen_t size = sizeof(cred);
-
-	getsockopt(peer->sock, SOL_SOCKET, SO_PEERCRED, &cred, &size);
-	log_info("peer %u: joined (process %d, user %u)", peer->id,
-		 (int)cred.pid, (unsigned int)cred.uid);
-}
-
-static struct peer *peer_enter(struct peers *peers, int sock)
+static struct peer *peer_enter(struct peers *peers, int sock,
+			       const struct ucred *cred)
 {
 	struct epoll_event event = { .events = EPOLLIN };
-	struct peer *peer = peer_new(peers, sock);
+	struct peer *peer = peer_new(peers, sock, cred);
 
 	if (!peer)
 		return NULL;
@@ -245,9 +236,15 @@ static struct peer *peer_enter(struct peers *peers, int sock)
 
 void peers_join(struct peers *peers, int sock)
 {
-	const char *obstacle = join_obstacle(peers, sock);
+	struct ucred cred = { 0 };
+	socklen_t size = sizeof(cred);
+	const char *obstacle;
 	struct peer *peer;
 
+	getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &size);
+	obstacle = limits_obstacle(&peers->options->limits, peers, sock, &cred);
+	if (!obstacle && has_sent_bytes(sock))
+		obstacle = "it sent bytes, but only the server speaks";
 	if (obstacle) {
 		peer_refuse(sock, obstacle);
 		return;
@@ -257,13 +254,14 @@ void peers_join(struct peers *peers, int sock)
 		close(sock);
 		return;
 	}
-	peer = peer_enter(peers, sock);
+	peer = peer_enter(peers, sock, &cred);
 	if (!peer) {
 		peer_refuse(sock, strerror(errno));
 		return;
 	}
 	peers->next_id++;
-	log_join(peer);
+	log_info("peer %u: joined (process %d, user %u)", peer->id,
+		 (int)cred.pid, (unsigned int)cred.uid);
 	peer_flush(peers, peer);
 	peers_announce(peers, peer);
 	peers->peer[peers->nr++] = peer;
@@ -288,6 +286,7 @@ void peers_event(struct peers *peers, struct peer *peer, uint32_t events)
 
 void peers_tick(struct peers *peers)
 {
+	int64_t stall_ms = peers->options->limits.stall_timeout_s * INT64_C(1000);
 	int64_t now = now_ms();
 	unsigned int i;
 
@@ -297,7 +296,7 @@ void peers_tick(struct peers *peers)
 		if (peer->retry)
 			peer_flush(peers, peer);
 		if (peer->queue.count &&
-		    now - peer->progress_ms >= peers->stall_ms)
+		    now - peer->progress_ms >= stall_ms)
 			peer_doom(peer, "it does not read what it is sent");
 	}
 }
@@ -321,19 +320,20 @@ int peers_timeout(const struct peers *peers)
  * was not, the announcement is taken back. So a queue is never longer than the
  * peers that are there, and a gone peer's eventfds can be closed at once.
  */
-static void peers_retract(struct peers *peers, const struct peer *left)
+static void peer_retract(struct peers *peers, struct peer *peer,
+			 const struct peer *left)
 {
-	unsigned int i;
+	bool told = queue_cancel(&peer->queue, left) < peers->nr_vectors;
+	bool announce = peers->options->announce_leave;
 
-	for (i = 0; i < peers->nr; i++) {
-		struct peer *peer = peers->peer[i];
-
-		if (queue_cancel(&peer->queue, left) == peers->nr_vectors)
-			continue;
-		if (peer_queue(peer, left->id, -1, NULL))
-			peer_doom(peer, strerror(ENOMEM));
-		peer_flush(peers, peer);
-	}
+	/* Not told to close them, a peer keeps what it was sent. */
+	if (announce || !told)
+		peer->held--;
+	if (!announce || !told)
+		return;
+	if (peer_queue(peer, left->id, -1, NULL))
+		peer_doom(peer, strerror(ENOMEM));
+	peer_flush(peers, peer);
 }
 
 static struct peer *peers_take_doomed(struct peers *peers)
@@ -355,11 +355,13 @@ static struct peer *peers_take_doomed(struct peers *peers)
 void peers_reap(struct peers *peers)
 {
 	struct peer *peer;
+	unsigned int i;
 
 	while ((peer = peers_take_doomed(peers))) {
 		log_info("peer %u: left", peer->id);
 		close(peer->sock);
-		peers_retract(peers, peer);
+		for (i = 0; i < peers->nr; i++)
+			peer_retract(peers, peers->peer[i], peer);
 		peer_free(peers, peer);
 	}
 }

@@ -160,6 +160,82 @@ TEST_F(memory, in_a_directory_has_at_least_its_block)
 	close(fd);
 }
 
+/* Whether the kernel's default pool has this many free pages. */
+static bool has_huge_pages(unsigned int wanted)
+{
+	FILE *meminfo = fopen("/proc/meminfo", "re");
+	unsigned int nr_free = 0;
+	char line[128];
+
+	while (meminfo && fgets(line, sizeof(line), meminfo))
+		sscanf(line, "HugePages_Free: %u", &nr_free);
+	if (meminfo)
+		fclose(meminfo);
+	return nr_free >= wanted;
+}
+
+#define NEEDS_HUGE_PAGES(number)					\
+	if (!has_huge_pages(number))					\
+		SKIP(return, "needs free huge pages: sysctl vm.nr_hugepages=8")
+
+TEST_F(memory, of_huge_pages_is_sealed_and_at_least_one_page)
+{
+	struct stat st;
+	int fd;
+
+	NEEDS_HUGE_PAGES(1);
+	fd = memory_of(&self->server, "-l 4K --hugetlb");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, fstat(fd, &st));
+	EXPECT_LT(sysconf(_SC_PAGESIZE), st.st_blksize);
+	EXPECT_EQ(st.st_blksize, st.st_size);
+	EXPECT_EQ(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL,
+		  fcntl(fd, F_GET_SEALS));
+	close(fd);
+}
+
+TEST_F(memory, of_huge_pages_of_a_given_size_has_these)
+{
+	struct stat st;
+	int fd;
+
+	NEEDS_HUGE_PAGES(2);
+	if (access("/sys/kernel/mm/hugepages/hugepages-2048kB", F_OK))
+		SKIP(return, "this machine has no huge pages of 2 MiB");
+	fd = memory_of(&self->server, "-l 3M --hugetlb=2M");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, fstat(fd, &st));
+	EXPECT_EQ(2 << 20, st.st_blksize);
+	EXPECT_EQ(4 << 20, st.st_size);
+	close(fd);
+}
+
+static void refused_memory_test(struct __test_metadata *_metadata,
+				struct server *server, const char *options,
+				const char *words)
+{
+	char arguments[160];
+
+	snprintf(arguments, sizeof(arguments), "-F -S %s %s", server->socket,
+		 options);
+	ASSERT_TRUE(server_run(server, arguments));
+	EXPECT_EQ(1, server_wait(server));
+	EXPECT_TRUE(server_said(server, words));
+}
+
+TEST_F(memory, of_huge_pages_of_a_size_that_the_host_has_not_is_refused)
+{
+	refused_memory_test(_metadata, &self->server, "--hugetlb=64T",
+			    "--hugetlb: No such device: /sys/kernel/mm/hugepages");
+}
+
+TEST_F(memory, of_more_huge_pages_than_are_free_is_refused)
+{
+	NEEDS_HUGE_PAGES(1);
+	refused_memory_test(_metadata, &self->server, "-l 1T --hugetlb",
+			    "pages of 2097152 bytes free? (see vm.nr_hugepages)");
+}
+
 static void posix_test(struct __test_metadata *_metadata,
 		       struct server *server, const char *name,
 		       const char *option)

@@ -75,6 +75,30 @@ USAGE_ERROR(memory_that_is_no_directory_and_no_name_is_an_error,
 USAGE_ERROR(budget_0_is_an_error, "-F --budget 0", "--budget 0: must be")
 USAGE_ERROR(budget_below_the_vectors_is_an_error, "-F -n 8 --budget 7",
 	    "more vectors than --budget")
+USAGE_ERROR(size_with_an_exponent_is_an_error, "-F -l 1e3M",
+	    "-l 1e3M: must be a size")
+USAGE_ERROR(size_with_a_sign_is_an_error, "-F -l +1M", "-l +1M: must be a size")
+USAGE_ERROR(user_that_does_not_exist_is_an_error, "-F --allow-uid no-such-user",
+	    "--allow-uid no-such-user: no such user")
+USAGE_ERROR(group_that_does_not_exist_is_an_error, "-F --allow-gid -1",
+	    "--allow-gid -1: no such group")
+USAGE_ERROR(socket_group_that_does_not_exist_is_an_error,
+	    "-F --socket-group no-such-group",
+	    "--socket-group no-such-group: no such group")
+USAGE_ERROR(socket_mode_that_is_not_octal_is_an_error, "-F --socket-mode 0689",
+	    "--socket-mode 0689: must be an octal mode")
+USAGE_ERROR(socket_mode_beyond_the_permissions_is_an_error,
+	    "-F --socket-mode 4777", "--socket-mode 4777: must be an octal mode")
+USAGE_ERROR(max_per_uid_0_is_an_error, "-F --max-per-uid 0",
+	    "--max-per-uid 0: must be a number from 1")
+USAGE_ERROR(announce_leave_neither_yes_nor_no_is_an_error,
+	    "-F --announce-leave=maybe", "--announce-leave maybe: must be yes or no")
+USAGE_ERROR(hugetlb_of_a_size_that_is_no_power_of_two_is_an_error,
+	    "-F --hugetlb=3M", "--hugetlb 3M: must be a power of two")
+USAGE_ERROR(hugetlb_with_a_name_is_an_error, "-F --hugetlb -M name",
+	    "--hugetlb: not together with -M or -m")
+USAGE_ERROR(shm_name_that_is_only_a_slash_is_an_error, "-F -M /",
+	    "-M /: must be a name")
 USAGE_ERROR(stall_timeout_0_is_an_error, "-F --stall-timeout 0",
 	    "--stall-timeout 0: must be")
 
@@ -95,7 +119,9 @@ TEST_F(options, help_names_every_option)
 	static const char *const names[] = {
 		"-S, --socket", "-l, --size", "-n, --vectors",
 		"-M, --shm-name", "-m, --memory", "--sparse", "--budget",
-		"--stall-timeout", "-F, --foreground", "-p, --pidfile",
+		"--stall-timeout", "--max-per-uid", "--allow-uid", "--allow-gid",
+		"--socket-mode", "--socket-group", "--announce-leave",
+		"--hugetlb", "-F, --foreground", "-p, --pidfile",
 		"-v, --verbose", "-h, --help", "--version",
 	};
 	unsigned int i;
