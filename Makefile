@@ -7,16 +7,20 @@ KERNELRELEASE ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KERNELRELEASE)/build
 
 export CFLAGS LDFLAGS CPPFLAGS O V prefix exec_prefix bindir sbindir libdir
-export includedir datadir mandir completiondir DESTDIR INSTALL
+export includedir datadir mandir completiondir \
+	udevdir sysusersdir DESTDIR INSTALL
 
 help:
 	@echo 'make demo          two guests talk over shared memory, explained'
 	@echo 'make check         all tests (make check-quick: the short ones)'
+	@echo 'make check-full    also the tests that take minutes'
 	@echo 'make all           the library, the tool, the server, the examples'
 	@echo 'make modules       ivshmem_guest.ko for KDIR=$(KDIR)'
 	@echo 'make man           the man pages'
 	@echo 'make install       the library, the tool, the server, the man pages'
 	@echo 'make uninstall     removes these again'
+	@echo 'make deb           Debian packages, built in a clean Debian 12 (as root)'
+	@echo 'make dist          an archive of the sources, for packaging/'
 	@echo 'make dkms-install  the module, for this and every later kernel'
 	@echo 'make dkms-remove   removes it again'
 	@echo 'make clean         remove what was built'
@@ -50,11 +54,15 @@ check:
 check-quick:
 	$(Q)scripts/check --quick
 
+check-full:
+	$(Q)scripts/check --full
+
 install: all man
 	$(Q)$(MAKE) -C lib install
 	$(Q)$(MAKE) -C tools install
 	$(Q)$(MAKE) -C server install
 	$(Q)$(MAKE) -C man install
+	$(Q)$(MAKE) -C udev install
 	$(if $(DESTDIR),,ldconfig)
 
 # Removes what install would install: there is one list only, and it is install.
@@ -80,9 +88,18 @@ dkms-remove:
 	dkms remove ivshmem-guest/$(VERSION) --all
 	rm -rf $(DKMS_SRC)
 
+dist:
+	git archive --prefix=ivshmem-guest-$(VERSION)/ \
+		-o $(O)/ivshmem-guest-$(VERSION).tar.gz HEAD
+
+deb:
+	$(Q)selftests/qemu/debian.py $(O)/deb
+
 clean:
-	rm -rf $(O)/lib $(O)/tools $(O)/server $(O)/examples $(O)/bench $(O)/man $(O)/selftests $(O)/kernels
+	rm -rf $(O)/lib $(O)/tools $(O)/server $(O)/examples $(O)/bench $(O)/man \
+		$(O)/deb $(O)/selftests $(O)/kernels
 
 .DEFAULT_GOAL := help
-.PHONY: help all lib tools server examples bench man selftests modules setup demo check \
-	check-quick install uninstall dkms-source dkms-install dkms-remove clean
+.PHONY: help all lib tools server examples bench man selftests modules setup demo \
+	check check-quick check-full install uninstall deb dist \
+	dkms-source dkms-install dkms-remove clean

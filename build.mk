@@ -22,6 +22,8 @@ libdir ?= $(exec_prefix)/lib
 includedir ?= $(prefix)/include
 datadir ?= $(prefix)/share
 mandir ?= $(datadir)/man
+udevdir ?= $(prefix)/lib/udev
+sysusersdir ?= $(prefix)/lib/sysusers.d
 completiondir ?= $(datadir)/bash-completion/completions
 INSTALL ?= install
 

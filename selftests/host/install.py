@@ -15,6 +15,7 @@ EXPECTED = {
     "share/man/man3/libivshmem.3", "share/man/man3/ivsh_region_map.3",
     "share/man/man4/ivshmem_guest.4", "share/man/man7/ivshmem.7",
     "share/man/man8/ivshmemd.8",
+    "lib/udev/rules.d/60-ivshmem.rules", "lib/sysusers.d/ivshmem-guest.conf",
     "share/bash-completion/completions/ivshmemctl",
 }
 
@@ -72,6 +73,16 @@ def test_no_link_is_broken():
         make("install", place)
         broken = [name for name in files(place) if not (place / name).exists()]
         assert not broken, broken
+    in_scratch(check)
+
+
+def test_every_function_of_the_library_has_a_man_page():
+    def check(place):
+        make("install", place)
+        functions = re.findall(r"^\t(ivsh_\w+);", (tree.TOP / "lib/libivshmem.map")
+                               .read_text(), re.M)
+        pages = {f"usr/local/share/man/man3/{name}.3" for name in functions}
+        assert functions and pages <= files(place), pages - files(place)
     in_scratch(check)
 
 

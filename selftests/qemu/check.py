@@ -128,6 +128,8 @@ def options():
     parser.add_argument("--list", action="store_true", help="only name them")
     parser.add_argument("--quick", action="store_true",
                         help="layer 1 and one guest")
+    parser.add_argument("--full", action="store_true",
+                        help="also what takes minutes")
     parser.add_argument("--kernel", metavar="VERSION",
                         help="another kernel whose headers are installed")
     return parser.parse_args()
@@ -142,7 +144,7 @@ def main():
 
     programs = [path for path in discover.host_programs()
                 if wanted(f"host: {path.stem}")]
-    tests = [test for test in discover.tests(chosen.quick) if wanted(test.name)]
+    tests = [test for test in discover.tests(chosen.quick, chosen.full) if wanted(test.name)]
     if chosen.list:
         print("\n".join([f"host: {path.stem}" for path in programs]
                         + [test.name.replace("_", " ") for test in tests]))

@@ -31,6 +31,10 @@ class Test:
         return getattr(self.function, "fresh", False)
 
     @property
+    def full(self):
+        return getattr(self.function, "full", False)
+
+    @property
     def checks(self):
         return getattr(self.function, "checks", [])
 
@@ -47,8 +51,8 @@ def host_programs():
         + [path for path in scripts if path.suffix in (".py", ".sh")]
 
 
-def tests(quick=False):
-    """Layers 2 and 3: what runs with guests."""
+def tests(quick=False, full=False):
+    """Layers 2 and 3: what runs with guests; full: also what takes minutes."""
     found = []
     for path in sorted(TESTS.glob("*.py")):
         if quick and path.stem not in QUICK:
@@ -60,7 +64,7 @@ def tests(quick=False):
             functions += list(module.generate())
         found += [Test(f"{path.stem}: {name.removeprefix('test_')}", function,
                        path.stem) for name, function in functions]
-    return found
+    return [test for test in found if full or not test.full]
 
 
 def _load(path):

@@ -37,5 +37,11 @@ def needs(check):
     return mark
 
 
+def full(function):
+    """Run the test in make check-full only: it takes minutes."""
+    function.full = True
+    return function
+
+
 def skip(reason):
     raise Skip(reason)

@@ -6,6 +6,7 @@ as for make; $XDG_CACHE_HOME holds what was downloaded and outlives a clone.
 """
 import os
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -38,6 +39,17 @@ def scratch():
 
 def remove(path):
     shutil.rmtree(path, ignore_errors=True)
+
+
+def copy_source(target):
+    """What git knows, and what is new and not ignored, as it is now."""
+    names = subprocess.run(["git", "-c", "safe.directory=*", "ls-files", "-z",
+                            "--cached", "--others", "--exclude-standard"],
+                           cwd=TOP, check=True, capture_output=True).stdout
+    for name in filter(None, names.decode().split("\0")):
+        if (TOP / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(TOP / name, target / name, follow_symlinks=False)
 
 
 def built(name):

@@ -26,5 +26,12 @@ def test_the_version_is_the_same_everywhere():
     version = (tree.TOP / "VERSION").read_text().strip()
     for file, line in (("dkms.conf", f'PACKAGE_VERSION="{version}"'),
                        ("kernel/pci.c", f'MODULE_VERSION("{version}")'),
-                       ("NEWS", f"{version} ")):
+                       ("NEWS", f"{version} "),
+                       ("debian/changelog", f"ivshmem-guest ({version})"),
+                       ("packaging/ivshmem-guest.spec",
+                        f"Version:        {version}\n"),
+                       ("packaging/PKGBUILD", f"pkgver={version}\n")):
         assert line in (tree.TOP / file).read_text(), f"{file} lacks {line}"
+    assert f"Version: {version}\n" in tree.built("lib/libivshmem.pc").read_text()
+    first = (tree.TOP / "debian/changelog").read_text().split(")", 1)[0]
+    assert first == f"ivshmem-guest ({version}", first
