@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * ivshmem.h compiles by itself as strict C11, and every function in it links.
+ * ivshmem_channel.h, and ivshmem.h in it, compile by themselves as strict C11, and every function in it links.
  * header_cxx.cpp is the same for C++17. Built with -pedantic -Werror.
  */
-#include <ivshmem.h>
+#include <ivshmem_channel.h>
 
 #include <stdio.h>
 

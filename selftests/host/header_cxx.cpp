@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * ivshmem.h compiles by itself as strict C++17, and every function in it links,
+ * ivshmem_channel.h, and ivshmem.h in it, compile by themselves as strict C++17, and every function in it links,
  * with C names. header_c.c is the same for C. Built with -pedantic -Werror.
  */
-#include <ivshmem.h>
+#include <ivshmem_channel.h>
 
 #include <cstdio>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The functions of ivshmem.h, for the programs that check that it compiles by
- * itself. lib_symbols.c checks that none is missing here.
+ * The functions of the public headers, for the programs that check that they compile by
+ * themselves. lib_symbols.c checks that none is missing here.
  */
 #ifndef HEADER_FUNCTIONS_H
 #define HEADER_FUNCTIONS_H
@@ -31,6 +31,38 @@
 	do_it(ivsh_vector_fd) \
 	do_it(ivsh_vector_number) \
 	do_it(ivsh_vector_wait) \
-	do_it(ivsh_vector_clear)
+	do_it(ivsh_vector_clear) \
+	do_it(ivsh_directory_open) \
+	do_it(ivsh_directory_close) \
+	do_it(ivsh_directory_format) \
+	do_it(ivsh_directory_use_doorbell) \
+	do_it(ivsh_directory_fd) \
+	do_it(ivsh_directory_clear) \
+	do_it(ivsh_directory_beat) \
+	do_it(ivsh_directory_set_waiting) \
+	do_it(ivsh_directory_wait) \
+	do_it(ivsh_directory_segment) \
+	do_it(ivsh_directory_count) \
+	do_it(ivsh_directory_get_entry) \
+	do_it(ivsh_entry_free) \
+	do_it(ivsh_entry_name) \
+	do_it(ivsh_entry_get) \
+	do_it(ivsh_channel_open) \
+	do_it(ivsh_channel_close) \
+	do_it(ivsh_channel_capacity) \
+	do_it(ivsh_channel_max_message) \
+	do_it(ivsh_channel_reserve) \
+	do_it(ivsh_channel_commit) \
+	do_it(ivsh_channel_peek) \
+	do_it(ivsh_channel_release) \
+	do_it(ivsh_channel_flush) \
+	do_it(ivsh_channel_send) \
+	do_it(ivsh_channel_receive) \
+	do_it(ivsh_channel_send_many) \
+	do_it(ivsh_channel_receive_many) \
+	do_it(ivsh_channel_wait) \
+	do_it(ivsh_channel_arm) \
+	do_it(ivsh_channel_peer_silence_ns) \
+	do_it(ivsh_channel_count)
 
 #endif /* HEADER_FUNCTIONS_H */

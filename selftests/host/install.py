@@ -11,6 +11,7 @@ import tree
 EXPECTED = {
     "bin/ivshmemctl", "sbin/ivshmemd", "lib/libivshmem.so.0", "lib/libivshmem.so",
     "lib/libivshmem.a", "lib/pkgconfig/libivshmem.pc", "include/ivshmem.h",
+    "include/ivshmem_channel.h",
     "include/linux/ivshmem_guest.h", "share/man/man1/ivshmemctl.1",
     "share/man/man3/libivshmem.3", "share/man/man3/ivsh_region_map.3",
     "share/man/man4/ivshmem_guest.4", "share/man/man7/ivshmem.7",

@@ -105,8 +105,13 @@ def test_every_function_of_the_library_is_in_one_page():
         assert f"{name}(" in section(page, "SYNOPSIS"), f"{page.name}: {name}"
 
 
+def headers():
+    return "".join((tree.TOP / "lib" / name).read_text()
+                   for name in ("ivshmem.h", "ivshmem_channel.h"))
+
+
 def test_prototypes_are_those_of_the_header():
-    header = " ".join((tree.TOP / "lib/ivshmem.h").read_text().split())
+    header = " ".join(headers().split())
     for page in set(functions_of_pages().values()):
         synopsis = " ".join(section(page, "SYNOPSIS").split())
         for prototype in re.findall(r"[\w ]+ \*?ivsh_\w+\([^)]*\);", synopsis):
@@ -118,7 +123,7 @@ def header_errors(comment):
 
 
 def test_errors_of_each_function_are_those_of_the_header():
-    header = (tree.TOP / "lib/ivshmem.h").read_text()
+    header = headers()
     for name, page in functions_of_pages().items():
         comment = re.search(r"/\*\*((?:(?!\*/).)*)\*/\s[^/;]*\b" + name + r"\(",
                             header, re.S)[1]
@@ -129,7 +134,7 @@ def test_errors_of_each_function_are_those_of_the_header():
             continue
         found = {what for what, cause, _ in entries(page)
                  if f"{name}()" in cause} - {"EMFILE"}
-        agree(f"errors of {name}()", found, wanted, "ivshmem.h")
+        agree(f"errors of {name}()", found, wanted, "the header")
 
 
 def test_errors_of_the_library_are_those_of_the_header():
