@@ -17,6 +17,7 @@ from pathlib import Path
 
 import child
 import discover
+import rows
 import tap
 import tree
 from guest import GuestError
@@ -131,7 +132,8 @@ def options():
     parser.add_argument("--full", action="store_true",
                         help="also what takes minutes")
     parser.add_argument("--kernel", metavar="VERSION",
-                        help="another kernel whose headers are installed")
+                        help="another kernel: " + ", ".join(rows.ROWS)
+                        + ", or one whose headers are installed")
     return parser.parse_args()
 
 

@@ -3,10 +3,10 @@
 
 A kernel is a version, an image and headers. On Debian and Ubuntu the image of
 the running kernel is taken if its headers are there; else that of the newest
-installed headers, downloaded and unpacked into the cache. No kernel is ever
-installed on the host. Run as a program it prints the image, fetching it.
+installed headers, downloaded and unpacked into the cache. A name such as "5.10"
+means a kernel of another suite: see rows.py. No kernel is ever installed on the
+host. Run as a program it prints the image, fetching it.
 """
-import fcntl
 import getpass
 import os
 import re
@@ -16,7 +16,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+import root
+import rows
 import tree
+from suites import SuiteError, locked
 
 FLAVOURS = ("amd64", "generic", "virtual", "cloud-amd64", "rt-amd64")
 
@@ -26,15 +29,18 @@ class KernelError(Exception):
 
 
 class Kernel:
-    def __init__(self, version, headers, image=None):
+    def __init__(self, version, headers, image=None, root=None):
         self.version = version
         self.headers = Path(headers)
         self.image = image
+        self.root = root        # to compile in, see root.py
         self.module = None
         self.test_modules = []  # of selftests/modules
 
     def fetch(self):
         """Make sure that the image is there; its path."""
+        if self.image:
+            return self.image
         for place in (Path("/boot") / f"vmlinuz-{self.version}",
                       tree.cache() / f"vmlinuz-{self.version}"):
             if os.access(place, os.R_OK):
@@ -47,8 +53,7 @@ class Kernel:
         """Build ivshmem_guest.ko in a copy of the sources; its path."""
         place = tree.BUILD / "kernels" / self.version
         place.mkdir(parents=True, exist_ok=True)
-        with open(place / "lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(place / "lock"):
             return self._build_module(place)
 
     def _build_module(self, place):
@@ -59,10 +64,10 @@ class Kernel:
         (place / "build.log").write_text(output)
         self._build_test_modules(place)
         self.module = place / "kernel" / "ivshmem_guest.ko"
-        if status or not self.module.exists():
+        if status or not self.module.exists() or _warnings(output):
             self.module = None
-            raise KernelError(f"the module does not build for {self.version}:\n"
-                              + output[-3000:])
+            raise KernelError(f"the module does not build for {self.version}"
+                              f" without a warning:\n{output[-3000:]}")
         return self.module
 
     def _build_test_modules(self, place):
@@ -73,22 +78,50 @@ class Kernel:
 
     def _make(self, place, directory):
         """Run make there: (status, what it printed)."""
-        run = subprocess.run(
-            ["make", "-C", place / directory, f"KDIR={self.headers}", "modules"],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env={**os.environ, "MAKEFLAGS": "", "MFLAGS": ""})
+        words = ["make", "-C", place / directory, f"KDIR={self.headers}"]
+        if rows.CACHED in self.headers.parents:
+            # Without pahole; and the compiler by the name that it has here.
+            words += ["CONFIG_DEBUG_INFO_BTF_MODULES=",
+                      f"CC={root.COMPILER if self.root else 'gcc'}"]
+        options = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                       env={**os.environ, "MAKEFLAGS": "", "MFLAGS": ""})
+        if self.root:
+            run = root.run(self.root, (place, rows.CACHED), [*words, "modules"],
+                           **options)
+        else:
+            run = subprocess.run([*words, "modules"], **options)
         return run.returncode, run.stdout
 
 
+def _warnings(output):
+    """Not that the kernel was built with other tools: it was, as at users'."""
+    return [line for line in output.splitlines() if "warning:" in line
+            and "differs from the one used to build the kernel" not in line]
+
+
 def find(version=None):
-    """The kernel of that version, or the one that guests boot by default."""
+    """The kernel of a version or a row, or the one that guests boot by default."""
+    if version in rows.ROWS:
+        return _row(rows.fetch, version)
     known = _installed_headers()
+    if version and version not in known and rows.cached(version):
+        return _row(rows.cached, version)
     if not version:
         version = next(iter(known), None)
     if version not in known:
         raise KernelError(f"no headers for kernel {version or '(any)'} in "
-                          "/usr/src: run scripts/setup")
+                          "/usr/src: run scripts/setup, or ask for one of "
+                          + ", ".join(rows.ROWS))
     return Kernel(version, known[version])
+
+
+def _row(get, name):
+    """A kernel that rows.py has."""
+    try:
+        files = get(name)
+    except (SuiteError, OSError) as error:
+        raise KernelError(f"kernel {name} cannot be had: {error}") from None
+    return Kernel(files.version, files.headers, files.image, files.root)
 
 
 def _installed_headers():

@@ -8,6 +8,7 @@ import secrets
 from pathlib import Path
 
 from guest import Guest
+from kernel import KernelError
 from machine import Doorbell, Plain
 from server import Server, program
 from scenario import Skip
@@ -56,7 +57,7 @@ class Lab:
     def guest(self, machine, name="guest", servers=None):
         """One more guest, not yet ready; closed after the test."""
         known = {**self.servers, **(servers or {})}
-        guest = Guest(machine, self.stage, name, self.logs, known)
+        guest = Guest(machine, self._stage(machine), name, self.logs, known)
         self.extra.append(guest)
         return guest
 
@@ -68,15 +69,24 @@ class Lab:
         return server
 
     def _boot(self, machines):
-        self.machines = dict(machines)
         devices = [device for machine in machines.values()
                    for device in machine.devices]
         self._start_servers(devices)
         for name, machine in machines.items():
-            self.guests[name] = Guest(machine, self.stage, name, self.logs,
-                                      self.servers)
+            self.guests[name] = Guest(machine, self._stage(machine), name,
+                                      self.logs, self.servers)
         for guest in self.guests.values():
             guest.wait_ready()
+        self.machines = dict(machines)
+
+    def _stage(self, machine):
+        """What the machine boots; no test without it."""
+        try:
+            stage = self.stage.of(machine.kernel)
+        except KernelError as error:
+            raise Skip(str(error)) from None
+        assert stage is self.stage or not stage.problem, stage.problem
+        return stage
 
     def _start_servers(self, devices):
         """A server for each name in the doorbells, a file for each in the plain."""
