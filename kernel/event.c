@@ -36,6 +36,19 @@ void ivshmem_event_skip(struct ivshmem_file *ivf)
 		ivf->seen[i] += ivshmem_event_count(ivf, i);
 }
 
+/**
+ * ivshmem_event_wake() - wake all who read or poll a file of the device
+ * @ivd: the device
+ * @events: what poll() may find now
+ *
+ * All, also those who wait exclusively (EPOLLEXCLUSIVE): each may wait for
+ * another file, which has its own count of what it has seen.
+ */
+void ivshmem_event_wake(struct ivshmem_device *ivd, __poll_t events)
+{
+	__wake_up(&ivd->waiters, TASK_NORMAL, 0, poll_to_key(events));
+}
+
 /* Copy one event out. Seen only once the user has it. */
 static int ivshmem_event_copy(struct ivshmem_file *ivf, unsigned int i,
 			      u64 count, struct iov_iter *to)
@@ -75,12 +88,13 @@ static int ivshmem_event_wait(struct ivshmem_file *ivf, bool nonblock)
 {
 	struct ivshmem_device *ivd = ivf->ivd;
 
-	if (nonblock && !READ_ONCE(ivd->dead) && !ivshmem_event_pending(ivf))
-		return -EAGAIN;
-	if (wait_event_interruptible(ivd->waiters, READ_ONCE(ivd->dead) ||
+	if (!nonblock &&
+	    wait_event_interruptible(ivd->waiters, READ_ONCE(ivd->dead) ||
 				     ivshmem_event_pending(ivf)))
 		return -ERESTARTSYS;
-	return READ_ONCE(ivd->dead) ? -ENODEV : 0;
+	if (READ_ONCE(ivd->dead))
+		return -ENODEV;
+	return nonblock && !ivshmem_event_pending(ivf) ? -EAGAIN : 0;
 }
 
 /* Another reader may hold the lock for as long as its page fault takes. */

@@ -142,6 +142,7 @@ void ivshmem_cdev_unpublish(struct ivshmem_device *ivd);
 ssize_t ivshmem_event_read(struct kiocb *iocb, struct iov_iter *to);
 __poll_t ivshmem_event_poll(struct file *file, poll_table *wait);
 void ivshmem_event_skip(struct ivshmem_file *ivf);
+void ivshmem_event_wake(struct ivshmem_device *ivd, __poll_t events);
 
 /* sysfs.c: the attributes of the class device */
 extern const struct attribute_group *ivshmem_sysfs_groups[];

@@ -139,7 +139,7 @@ static void ivshmem_pci_kill(struct ivshmem_device *ivd)
 	up_write(&ivd->lock);
 	ivshmem_shmem_revoke(ivd);
 	ivshmem_vector_fire_all(ivd);
-	wake_up_poll(&ivd->waiters, EPOLLIN | EPOLLHUP | EPOLLERR);
+	ivshmem_event_wake(ivd, EPOLLIN | EPOLLHUP | EPOLLERR);
 }
 
 static void ivshmem_pci_announce(struct ivshmem_device *ivd)

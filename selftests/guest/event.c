@@ -376,6 +376,20 @@ TEST_F(event, wakes_a_blocked_poll)
 	EXPECT_EQ(1, reader.result);
 }
 
+TEST_F(event, wakes_an_exclusive_epoll_of_each_file)
+{
+	int exclusive = exclusive_epoll(self->fd);
+	int other = exclusive_epoll(self->writer);
+
+	ASSERT_LE(0, exclusive);
+	ASSERT_LE(0, other);
+	ASSERT_TRUE(fire(self, 0));
+	EXPECT_EQ(EPOLLIN, epoll_within_limit(exclusive));
+	EXPECT_EQ(EPOLLIN, epoll_within_limit(other));
+	close(exclusive);
+	close(other);
+}
+
 TEST_F(event, goes_to_one_of_two_readers_of_a_file)
 {
 	struct reader readers[2];
@@ -405,6 +419,55 @@ TEST_F(event, goes_to_one_of_two_readers_of_a_file)
 static void do_nothing(int sig)
 {
 	(void)sig;
+}
+
+/* Readers of one nonblocking file, who all read when a round begins. */
+struct racers {
+	int fd;
+	atomic_int round, ready, got;
+};
+
+#define NR_RACERS 3
+#define NR_ROUNDS 2000
+
+static void *racer_main(void *data)
+{
+	struct racers *racers = data;
+	struct ivshmem_event event;
+
+	for (int round = 1; round <= NR_ROUNDS; round++) {
+		while (racers->round < round)
+			sched_yield();
+		if (read(racers->fd, &event, sizeof(event)) > 0)
+			racers->got++;
+		racers->ready++;
+	}
+	return NULL;
+}
+
+TEST_F(event, read_that_may_not_wait_never_sleeps_when_another_is_faster)
+{
+	struct racers racers = { .fd = self->fd };
+	pthread_t threads[NR_RACERS];
+
+	ASSERT_TRUE(nonblocking(self->fd));
+	for (int i = 0; i < NR_RACERS; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, racer_main,
+					    &racers));
+	for (int round = 1; round <= NR_ROUNDS; round++) {
+		time_t end = time(NULL) + LIMIT_MS / 1000;
+
+		ASSERT_TRUE(fire(self, 0));
+		racers.ready = 0;
+		racers.round = round;
+		while (racers.ready < NR_RACERS && time(NULL) < end)
+			sched_yield();
+		/* Whoever sleeps now would do so until the next ring. */
+		ASSERT_EQ(NR_RACERS, racers.ready) TH_LOG("round %d", round);
+	}
+	EXPECT_EQ(NR_ROUNDS, racers.got);
+	for (int i = 0; i < NR_RACERS; i++)
+		pthread_join(threads[i], NULL);
 }
 
 TEST_F(event, read_interrupted_by_a_signal_is_eintr)

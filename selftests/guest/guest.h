@@ -17,6 +17,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -132,6 +133,23 @@ static inline int poll_within_limit(int fd, short events)
 	struct pollfd pfd = { .fd = fd, .events = events };
 
 	return poll(&pfd, 1, LIMIT_MS) < 0 ? -1 : pfd.revents;
+}
+
+/* An epoll that waits exclusively for that file alone. */
+static inline MAYBE_UNUSED int exclusive_epoll(int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLEXCLUSIVE };
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) ? -1 : epoll;
+}
+
+/* What epoll says within the limit, 0 when nothing came. */
+static inline MAYBE_UNUSED __u32 epoll_within_limit(int epoll)
+{
+	struct epoll_event event = { 0 };
+
+	return epoll_wait(epoll, &event, 1, LIMIT_MS) == 1 ? event.events : 0;
 }
 
 /* The count of an eventfd, waiting for it; 0 when nothing came. */

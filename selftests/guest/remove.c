@@ -199,6 +199,22 @@ TEST_F_TIMEOUT(remove, pci_remove_ends_every_call, 300)
 	TH_LOG("the slowest came back after %.0f ms", slowest);
 }
 
+TEST_F(remove, wakes_an_exclusive_epoll_of_each_file)
+{
+	int other_fd = open(self->node, O_RDWR);
+	int exclusive = exclusive_epoll(self->fd);
+	int other = exclusive_epoll(other_fd);
+
+	ASSERT_LE(0, exclusive);
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, driver_unbind(self->address));
+	EXPECT_EQ(EPOLLHUP | EPOLLERR, epoll_within_limit(exclusive));
+	EXPECT_EQ(EPOLLHUP | EPOLLERR, epoll_within_limit(other));
+	close(exclusive);
+	close(other);
+	close(other_fd);
+}
+
 TEST_F(remove, node_and_its_class_device_are_gone)
 {
 	char path[PATH_MAX];
