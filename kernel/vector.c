@@ -35,8 +35,7 @@ static void ivshmem_vector_fire(struct ivshmem_vector *vec)
 	ivshmem_vector_signal(vec);
 	/* Pairs with the barrier of prepare_to_wait() and poll_wait(). */
 	if (wq_has_sleeper(&vec->ivd->waiters))
-		wake_up_interruptible_poll(&vec->ivd->waiters,
-					   EPOLLIN | EPOLLRDNORM);
+		ivshmem_event_wake(vec->ivd, EPOLLIN | EPOLLRDNORM);
 }
 
 static irqreturn_t ivshmem_vector_handler(int irq, void *vec)
@@ -218,24 +217,34 @@ static void ivshmem_vector_free_irqs(struct ivshmem_device *ivd)
 	pci_free_irq_vectors(ivd->pdev);
 }
 
-static int ivshmem_vector_request_irqs(struct ivshmem_device *ivd,
-				       unsigned int nr)
+/*
+ * The interrupt numbers of the CPUs, some 200 on each, are handed out only
+ * here: there can be fewer than the vectors that were allocated. Then half of
+ * what was to be had is given back, or other devices would find none.
+ */
+static void ivshmem_vector_request_irqs(struct ivshmem_device *ivd,
+					unsigned int nr)
 {
-	int ret;
+	unsigned int i;
+	int ret = 0;
 
-	for (ivd->nr_vectors = 0; ivd->nr_vectors < nr; ivd->nr_vectors++) {
-		unsigned int i = ivd->nr_vectors;
-
+	for (i = 0; i < nr && !ret; i++) {
 		ret = pci_request_irq(ivd->pdev, i, ivshmem_vector_handler,
 				      NULL, &ivd->vectors[i], "ivshmem%u-%u",
 				      ivd->minor, i);
-		if (ret) {
-			ivshmem_vector_free_irqs(ivd);
-			ivd->nr_vectors = 0;
-			return ret;
-		}
+		if (!ret)
+			ivd->nr_vectors++;
 	}
-	return 0;
+	while (ret && ivd->nr_vectors > i / 2) {
+		unsigned int last = --ivd->nr_vectors;
+
+		pci_free_irq(ivd->pdev, last, &ivd->vectors[last]);
+	}
+	if (ret)
+		pci_notice(ivd->pdev, "the CPUs have no interrupts for all vectors (%d): %u of %u\n",
+			   ret, ivd->nr_vectors, nr);
+	if (!ivd->nr_vectors)
+		pci_free_irq_vectors(ivd->pdev);
 }
 
 /**
@@ -265,7 +274,8 @@ int ivshmem_vector_setup(struct ivshmem_device *ivd)
 		pci_free_irq_vectors(ivd->pdev);
 		return ret;
 	}
-	return ivshmem_vector_request_irqs(ivd, nr);
+	ivshmem_vector_request_irqs(ivd, nr);
+	return 0;
 }
 
 /**

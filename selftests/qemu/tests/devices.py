@@ -7,7 +7,7 @@ from scenario import guests, needs
 from tree import GIB, MIB
 
 SIZES = {"4_KiB": 4096, "1_MiB": MIB, "64_MiB": 64 * MIB, "4_GiB": 4 * GIB}
-VECTORS = (1, 4, 64)
+VECTORS = (1, 4, 64, 256)
 
 
 def check_node(guest, size, vectors, machine_kind):
@@ -49,7 +49,7 @@ def _plain(size):
 
 
 def _doorbell(size, vectors, every=False):
-    @guests(one=Machine(Doorbell(size, vectors)))
+    @guests(one=Machine(Doorbell(size, vectors), smp=2))
     def run(one):
         check_node(one, size, vectors, "doorbell")
         check_both_ends(one, size)
@@ -65,6 +65,29 @@ def check_own_rings(guest, vectors):
         job = listen(guest, vector)
         ring(guest, own, vector)
         heard(job, vector)
+
+
+@guests(one=Machine(Doorbell(vectors=256), smp=1))
+def test_a_processor_that_has_too_few_interrupts_gives_half_of_them(one):
+    """Linux has some 200 for the devices on each x86 processor."""
+    vectors = one.node()["nr_vectors"]
+    assert 64 < vectors < 256, vectors
+    assert f"all vectors (-28): {vectors} of 256" in one.output("dmesg")
+    check_own_rings(one, vectors)
+
+
+@guests(one=Machine(Doorbell(vectors=2)), fresh=True)
+def test_a_doorbell_whose_msi_is_forbidden_can_ring_but_not_be_rung(one):
+    address = one.node()["address"]
+    driver = "/sys/bus/pci/drivers/ivshmem_guest"
+    one.output(f"echo {address} > {driver}/unbind")
+    one.output(f"echo 0 > /sys/bus/pci/devices/{address}/msi_bus")
+    one.output(f"echo {address} > {driver}/bind")
+    check_node(one, MIB, 0, "doorbell")
+    assert "can ring, but cannot be rung" in one.output("dmesg")
+    ring(one, own_id(one), 0)
+    status, output = one.run("ivshmemctl wait 0")
+    assert status == 1 and "fewer vectors" in output, (status, output)
 
 
 @guests(one=Machine(Doorbell(vectors=2, server="first"),
