@@ -208,13 +208,16 @@ static int ivshmem_vector_alloc(struct ivshmem_device *ivd, unsigned int nr)
 	return 0;
 }
 
-static void ivshmem_vector_free_irqs(struct ivshmem_device *ivd)
+/* Free the handlers of all vectors but the first few. */
+static void ivshmem_vector_keep(struct ivshmem_device *ivd, unsigned int keep)
 {
-	unsigned int i;
+	while (ivd->nr_vectors > keep) {
+		unsigned int last = --ivd->nr_vectors;
 
-	for (i = 0; i < ivd->nr_vectors; i++)
-		pci_free_irq(ivd->pdev, i, &ivd->vectors[i]);
-	pci_free_irq_vectors(ivd->pdev);
+		pci_free_irq(ivd->pdev, last, &ivd->vectors[last]);
+	}
+	if (!keep)
+		pci_free_irq_vectors(ivd->pdev);
 }
 
 /*
@@ -222,29 +225,28 @@ static void ivshmem_vector_free_irqs(struct ivshmem_device *ivd)
  * here: there can be fewer than the vectors that were allocated. Then half of
  * what was to be had is given back, or other devices would find none.
  */
-static void ivshmem_vector_request_irqs(struct ivshmem_device *ivd,
-					unsigned int nr)
+static int ivshmem_vector_request_irqs(struct ivshmem_device *ivd,
+				       unsigned int nr)
 {
 	unsigned int i;
 	int ret = 0;
 
-	for (i = 0; i < nr && !ret; i++) {
+	for (i = 0; i < nr; i++) {
 		ret = pci_request_irq(ivd->pdev, i, ivshmem_vector_handler,
 				      NULL, &ivd->vectors[i], "ivshmem%u-%u",
 				      ivd->minor, i);
-		if (!ret)
-			ivd->nr_vectors++;
+		if (ret)
+			break;
+		ivd->nr_vectors++;
 	}
-	while (ret && ivd->nr_vectors > i / 2) {
-		unsigned int last = --ivd->nr_vectors;
-
-		pci_free_irq(ivd->pdev, last, &ivd->vectors[last]);
-	}
-	if (ret)
-		pci_notice(ivd->pdev, "the CPUs have no interrupts for all vectors (%d): %u of %u\n",
-			   ret, ivd->nr_vectors, nr);
-	if (!ivd->nr_vectors)
-		pci_free_irq_vectors(ivd->pdev);
+	if (!ret)
+		return 0;
+	ivshmem_vector_keep(ivd, ret == -ENOSPC ? (i + 1) / 2 : 0);
+	if (ret != -ENOSPC)
+		return ret;
+	pci_notice(ivd->pdev, "the CPUs have no interrupts for all vectors: %u of %u\n",
+		   ivd->nr_vectors, nr);
+	return 0;
 }
 
 /**
@@ -274,8 +276,7 @@ int ivshmem_vector_setup(struct ivshmem_device *ivd)
 		pci_free_irq_vectors(ivd->pdev);
 		return ret;
 	}
-	ivshmem_vector_request_irqs(ivd, nr);
-	return 0;
+	return ivshmem_vector_request_irqs(ivd, nr);
 }
 
 /**
@@ -290,7 +291,9 @@ void ivshmem_vector_stop(struct ivshmem_device *ivd)
 
 	if (!ivd->nr_vectors)
 		return;
-	ivshmem_vector_free_irqs(ivd);
+	for (i = 0; i < ivd->nr_vectors; i++)
+		pci_free_irq(ivd->pdev, i, &ivd->vectors[i]);
+	pci_free_irq_vectors(ivd->pdev);
 	for (i = 0; i < ivd->nr_vectors; i++)
 		ivshmem_vector_clear(&ivd->vectors[i]);
 }
