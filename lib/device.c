@@ -5,12 +5,33 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "device.h"
 
+static bool begins_with(const char *name, const char *prefix)
+{
+	return !strncmp(name, prefix, strlen(prefix));
+}
+
+static bool is_file(const char *name)
+{
+	struct stat st;
+
+	return strchr(name, '/') && !stat(name, &st) && S_ISREG(st.st_mode);
+}
+
 static const struct ivsh_backend *find_backend(const char *name)
 {
-	(void)name;
+	if (!name)
+		return &ivsh_node_backend;
+	if (begins_with(name, "unix:"))
+		return &ivsh_server_backend;
+	if (begins_with(name, "shm:") || begins_with(name, "file:") ||
+	    is_file(name))
+		return &ivsh_memory_backend;
 	return &ivsh_node_backend;
 }
 
@@ -24,6 +45,7 @@ static struct ivsh_device *device_open(const char *name, bool read_only)
 	device->backend = find_backend(name);
 	device->fd = -1;
 	device->memory_fd = -1;
+	device->page_size = (size_t)sysconf(_SC_PAGESIZE);
 	device->read_only = read_only;
 	for (int i = 0; i <= IVSH_VECTOR_MAX; i++)
 		atomic_flag_clear(&device->bound[i]);

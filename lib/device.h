@@ -4,7 +4,10 @@
  * and vector.c are the front, the same for every kind of device; behind it
  * stands one backend for each kind, in a file of its own:
  *
- *   node.c    a node of the guest driver, /dev/ivshmem0
+ *   node.c      a node of the guest driver, /dev/ivshmem0
+ *   server.c    a connection to a server of the host; reads its messages with
+ *               message.c, and keeps the peers in peers.c
+ *   memory.c    the memory of plain devices, on the host
  *
  * Calls go from the front to a backend through struct ivsh_backend, never
  * back. Not installed.
@@ -27,11 +30,19 @@ struct ivsh_info {
 	uint32_t revision;
 	enum ivsh_page_attr page_attr;
 	bool has_doorbell;
+	bool may_shrink;
+};
+
+struct ivsh_peer_event {
+	enum ivsh_peer_event_type type;
+	uint32_t peer;
+	uint32_t nr_vectors;
+	int error;
 };
 
 /* Functions that return int return 0 (or what is said), or -1 with errno. */
 struct ivsh_backend {
-	/* Open what a user calls name; sets fd, memory_fd and path. */
+	/* Open what a user calls name; sets fd, memory_fd, path, page_size. */
 	int (*open)(struct ivsh_device *device, const char *name);
 	/* Also after an open() that failed anywhere on its way. */
 	void (*close)(struct ivsh_device *device);
@@ -49,18 +60,28 @@ struct ivsh_backend {
 	 */
 	struct pollfd (*watch)(const struct ivsh_device *device);
 	int (*watched)(struct ivsh_device *device);
+	/*
+	 * Returns 1 and an event, or 0 when there is none, and fd polls readable
+	 * when there may be one. NULL when the backend never hears of peers.
+	 */
+	int (*next_event)(struct ivsh_device *device,
+			  struct ivsh_peer_event *event);
 };
 
 struct ivsh_device {
 	const struct ivsh_backend *backend;
 	int fd;			/* of ivsh_device_fd() */
 	int memory_fd;		/* what regions map; the backend closes both */
+	size_t page_size;	/* of the memory: its mappings are aligned to it */
 	bool read_only;
 	char *path;		/* of ivsh_device_path() */
+	void *state;		/* the backend's own */
 	/* One flag for each vector that has a struct ivsh_vector. */
 	atomic_flag bound[IVSH_VECTOR_MAX + 1];
 };
 
 extern const struct ivsh_backend ivsh_node_backend;
+extern const struct ivsh_backend ivsh_server_backend;
+extern const struct ivsh_backend ivsh_memory_backend;
 
 #endif /* IVSH_DEVICE_H */

@@ -58,3 +58,8 @@ IVSH_API uint64_t ivsh_info_generation(const struct ivsh_info *info)
 {
 	return info->generation;
 }
+
+IVSH_API bool ivsh_info_may_shrink(const struct ivsh_info *info)
+{
+	return info->may_shrink;
+}

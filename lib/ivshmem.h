@@ -2,7 +2,7 @@
 /**
  * libivshmem: shared memory and doorbells between virtual machines.
  *
- * A program opens a device, maps a region of its shared memory, rings peers,
+ * A program in a guest, or on the host, opens a device, maps a region of its shared memory, rings peers,
  * and binds vectors to be woken when a peer rings it:
  *
  *     struct ivsh_device *device = ivsh_device_open(NULL);
@@ -19,17 +19,24 @@
  *   EACCES      no permission for the device node, or the device was opened
  *               read-only and the call would write
  *   EBUSY       the vector is bound already on this open device
+ *   ECONNREFUSED  nobody serves the socket, or the server refuses us: it says
+ *               why in its log
+ *   ECONNRESET  the server closed the connection
  *   EINVAL      an argument is outside its range
  *   EINTR       a signal handler ran while waiting
  *   ENODEV      the device is gone: unplugged, or unbound from its driver.
  *               Unbind, unmap and close what was opened on it. Touching a
  *               region of it raises SIGBUS
- *   ENOENT      there is no such device (is ivshmem_guest loaded?)
+ *   ENOENT      there is no such device (is ivshmem_guest loaded?), socket or
+ *               file
  *   ENOSPC      as many open devices as the driver allows have bound the vector
- *   ENOTTY      the named file is not an ivshmem device
+ *   ENOTCONN    no such peer is connected, or it has no such vector; only host
+ *               peers know
+ *   ENOTTY      the named file is not an ivshmem device, nor memory
  *   ENOTUNIQ    no name was given, and there is more than one device
  *   EOPNOTSUPP  the device does not offer this: a plain device has no doorbell
- *               and no vectors
+ *               and no vectors, and no device of a guest tells of its peers
+ *   EPROTO      what the server sends is not the protocol of ivshmem servers
  *   ETIMEDOUT   the time ran out
  *
  * and ENOMEM, EMFILE and ENFILE when the system has no more to give.
@@ -37,7 +44,7 @@
  * Threads. Different objects may be used by different threads at the same time.
  * ivsh_device_ring(), ivsh_device_get_info(), ivsh_device_fd() and all
  * functions that map, bind or wait may be called on one device by several
- * threads at once; only ivsh_device_close() may not run beside any other call
+ * threads at once, and each peer event is given to one of them; only ivsh_device_close() may not run beside any other call
  * on the same device. One vector is waited for by one thread at a time.
  *
  * Ownership. What is "owned by the caller" is released by the named function;
@@ -62,6 +69,7 @@ extern "C" {
 
 struct ivsh_device;
 struct ivsh_info;
+struct ivsh_peer_event;
 struct ivsh_region;
 struct ivsh_vector;
 
@@ -69,17 +77,27 @@ struct ivsh_vector;
 #define IVSH_PEER_MAX 65535
 #define IVSH_VECTOR_MAX 255
 
-/* --- device: an open ivshmem device ------------------------------------ */
+/* --- device: an open ivshmem device, or what does for one on the host ---- */
 
 /**
  * Open a device for reading and writing.
  *
- * name is a device node ("/dev/ivshmem0"), an index ("0"), a PCI address
- * ("0000:00:04.0" or "00:04.0"), or NULL for the only device there is.
+ * In a guest, name is a device node ("/dev/ivshmem0"), an index ("0"), a PCI
+ * address ("0000:00:04.0" or "00:04.0"), or NULL for the only device there is.
+ *
+ * On the host, name is "unix:" and the path of an ivshmem server's socket: the
+ * program becomes a peer of the guests, with an ID of its own. Opening again is
+ * always a new peer. The server has 10 seconds for its greeting. Each vector of
+ * each peer takes a file descriptor: see RLIMIT_NOFILE in getrlimit(2).
+ *
+ * Or name is "shm:" and the name of a POSIX shared memory object, "file:" and
+ * the path of a file, or a path to a file: memory that ivshmem-plain devices
+ * share, without interrupts.
  *
  * Returns a device owned by the caller, released with ivsh_device_close().
- * Fails with EACCES, EINVAL (the name is none of these), ENODEV, ENOENT,
- * ENOTTY, ENOTUNIQ.
+ * Fails with EACCES, ECONNREFUSED, ECONNRESET, EINVAL (the name is none of
+ * these, or too long for a socket), ENODEV, ENOENT, ENOTTY, ENOTUNIQ, EPROTO,
+ * ETIMEDOUT.
  */
 struct ivsh_device *ivsh_device_open(const char *name);
 
@@ -94,13 +112,14 @@ void ivsh_device_close(struct ivsh_device *device);
 
 /**
  * Returns the device's file descriptor, borrowed, valid until the device is
- * closed. It polls POLLHUP | POLLERR when the device is gone.
+ * closed. It polls POLLHUP | POLLERR when the device is gone. That of a host
+ * peer polls readable when there may be a peer event, and never hangs up.
  */
 int ivsh_device_fd(const struct ivsh_device *device);
 
 /**
- * Returns the path of the node that was opened, borrowed, valid until the
- * device is closed.
+ * Returns the path of the node that was opened, on the host the name by which
+ * it was opened; borrowed, valid until the device is closed.
  */
 const char *ivsh_device_path(const struct ivsh_device *device);
 
@@ -109,8 +128,9 @@ const char *ivsh_device_path(const struct ivsh_device *device);
  *
  * peer is 0 to IVSH_PEER_MAX (the own ID is allowed), vector 0 to
  * IVSH_VECTOR_MAX. A ring to an absent peer or vector is dropped by the device
- * without an error; several rings of one vector may arrive as one.
- * Fails with EACCES, EINVAL, ENODEV, EOPNOTSUPP.
+ * without an error, but is ENOTCONN for a host peer; several rings of one
+ * vector may arrive as one.
+ * Fails with EACCES, EINVAL, ENODEV, ENOTCONN, EOPNOTSUPP.
  */
 int ivsh_device_ring(struct ivsh_device *device, uint32_t peer,
 		     uint32_t vector);
@@ -148,7 +168,7 @@ uint32_t ivsh_info_own_id(const struct ivsh_info *info);
 /** Vectors that can fire on this device: 0 to 256, 0 when plain. */
 uint32_t ivsh_info_nr_vectors(const struct ivsh_info *info);
 
-/** PCI revision of the device: 1 since QEMU 2.6. */
+/** PCI revision of the device: 1 since QEMU 2.6; 0 on the host. */
 uint32_t ivsh_info_revision(const struct ivsh_info *info);
 
 /** How the device's mappings are cached, as in effect. */
@@ -159,6 +179,13 @@ enum ivsh_page_attr ivsh_info_page_attr(const struct ivsh_info *info);
  * stayed, as when the guest resumed from sleep.
  */
 uint64_t ivsh_info_generation(const struct ivsh_info *info);
+
+/**
+ * Whether somebody else can make the memory shorter: touching a region beyond
+ * its new end raises SIGBUS. It is false in a guest, and on the host for memory
+ * that is sealed (F_SEAL_SHRINK), as that of ivshmemd is unless it has a name.
+ */
+bool ivsh_info_may_shrink(const struct ivsh_info *info);
 
 /* --- region: a mapped range of the shared memory ------------------------- */
 
@@ -209,7 +236,8 @@ void ivsh_vector_unbind(struct ivsh_vector *vector);
 /**
  * Returns a file descriptor that polls readable when the vector fired or the
  * device is gone, for epoll and the like; borrowed, valid until the vector is
- * unbound. After it polled readable call ivsh_vector_clear().
+ * unbound. After it polled readable call ivsh_vector_clear(); do not read it,
+ * since that of a host peer is shared with the peers, and may block.
  */
 int ivsh_vector_fd(const struct ivsh_vector *vector);
 
@@ -234,6 +262,59 @@ int ivsh_vector_wait(struct ivsh_vector *vector, int64_t timeout_ns,
  * Fails with ENODEV.
  */
 int ivsh_vector_clear(struct ivsh_vector *vector, uint64_t *count);
+
+/* --- peer events: who joins and leaves; on the host only ------------------ */
+
+/** What happened. */
+enum ivsh_peer_event_type {
+	/** A peer is there, or has more vectors than was told before. */
+	IVSH_PEER_JOINED = 1,
+	/** A peer that was told of has left. */
+	IVSH_PEER_LEFT = 2,
+	/**
+	 * The connection to the server is lost: no more will be heard of peers.
+	 * Memory, rings and vectors of those that are there go on working.
+	 */
+	IVSH_SERVER_LOST = 3,
+};
+
+/**
+ * Wait for the next event of another peer.
+ *
+ * timeout_ns is in nanoseconds; 0 does not wait, -1 waits for ever. Those that
+ * were there before us come first, as having joined. What nobody has asked for
+ * is kept once for each peer, however long: a peer that came and left in
+ * between is not told of. After ivsh_device_fd() polled readable there may be
+ * an event, or none (ETIMEDOUT).
+ *
+ * A device of a guest does not know of its peers, and plain memory has none:
+ * EOPNOTSUPP.
+ *
+ * Returns an event owned by the caller, released with ivsh_peer_event_free().
+ * Fails with EINTR, EINVAL (timeout_ns below -1), ENODEV (the server is lost,
+ * and this has been told), EOPNOTSUPP, ETIMEDOUT.
+ */
+struct ivsh_peer_event *ivsh_device_wait_peer_event(struct ivsh_device *device,
+						    int64_t timeout_ns);
+
+/** Release an event. NULL is ignored. */
+void ivsh_peer_event_free(struct ivsh_peer_event *event);
+
+/** What happened. */
+enum ivsh_peer_event_type ivsh_peer_event_type(
+	const struct ivsh_peer_event *event);
+
+/** The peer's ID; 0 for IVSH_SERVER_LOST. */
+uint32_t ivsh_peer_event_peer(const struct ivsh_peer_event *event);
+
+/** The vectors by which the peer can be rung: 1 to 256 if it has joined. */
+uint32_t ivsh_peer_event_nr_vectors(const struct ivsh_peer_event *event);
+
+/**
+ * Why the server was lost: ECONNRESET (it closed the connection), EMFILE (no
+ * file descriptor was left for a peer's vector) or EPROTO; else 0.
+ */
+int ivsh_peer_event_error(const struct ivsh_peer_event *event);
 
 #ifdef __cplusplus
 }

@@ -7,12 +7,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "device.h"
 
 struct ivsh_region {
 	void *address;
 	size_t size;
+	/* What is mapped; begins earlier and ends later in huge pages. */
+	void *mapping;
+	size_t mapping_size;
 };
 
 /* Check a range against the memory; a length of 0 becomes all that follows. */
@@ -37,21 +41,35 @@ static int check_range(struct ivsh_device *device, uint64_t offset,
 	return 0;
 }
 
+static int check_flags(const struct ivsh_device *device, uint64_t offset,
+		       unsigned int flags)
+{
+	errno = 0;
+	if (flags & ~IVSH_READ_ONLY || offset % (uint64_t)sysconf(_SC_PAGESIZE))
+		errno = EINVAL;
+	else if (device->read_only && !(flags & IVSH_READ_ONLY))
+		errno = EACCES;
+	return errno ? -1 : 0;
+}
+
 static int map(struct ivsh_region *region, const struct ivsh_device *device,
 	       uint64_t offset, uint64_t length, unsigned int flags)
 {
+	size_t before = (size_t)(offset % device->page_size);
+	size_t pages = (before + (size_t)length - 1) / device->page_size + 1;
 	int protection = PROT_READ;
 
-	if (flags & ~IVSH_READ_ONLY) {
-		errno = EINVAL;
-		return -1;
-	}
 	if (!(flags & IVSH_READ_ONLY))
 		protection |= PROT_WRITE;
 	region->size = length;
-	region->address = mmap(NULL, length, protection, MAP_SHARED,
-			       device->memory_fd, (off_t)offset);
-	return region->address == MAP_FAILED ? -1 : 0;
+	region->mapping_size = pages * device->page_size;
+	region->mapping = mmap(NULL, region->mapping_size, protection,
+			       MAP_SHARED, device->memory_fd,
+			       (off_t)(offset - before));
+	if (region->mapping == MAP_FAILED)
+		return -1;
+	region->address = (char *)region->mapping + before;
+	return 0;
 }
 
 IVSH_API struct ivsh_region *ivsh_region_map(struct ivsh_device *device,
@@ -60,7 +78,8 @@ IVSH_API struct ivsh_region *ivsh_region_map(struct ivsh_device *device,
 {
 	struct ivsh_region *region;
 
-	if (check_range(device, offset, &length))
+	if (check_range(device, offset, &length) ||
+	    check_flags(device, offset, flags))
 		return NULL;
 	region = malloc(sizeof(*region));
 	if (!region)
@@ -76,7 +95,7 @@ IVSH_API void ivsh_region_unmap(struct ivsh_region *region)
 {
 	if (!region)
 		return;
-	munmap(region->address, region->size);
+	munmap(region->mapping, region->mapping_size);
 	free(region);
 }
 

@@ -5,12 +5,10 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "deadline.h"
 #include "device.h"
-
-#define NSEC_PER_SEC 1000000000
+#include "eventfd.h"
 
 struct ivsh_vector {
 	struct ivsh_device *device;
@@ -80,37 +78,6 @@ IVSH_API uint32_t ivsh_vector_number(const struct ivsh_vector *vector)
 	return vector->number;
 }
 
-static struct timespec timespec_after(int64_t ns)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += ns / NSEC_PER_SEC;
-	t.tv_nsec += ns % NSEC_PER_SEC;
-	if (t.tv_nsec >= NSEC_PER_SEC) {
-		t.tv_sec++;
-		t.tv_nsec -= NSEC_PER_SEC;
-	}
-	return t;
-}
-
-/* The time until then, 0 when it has passed. */
-static struct timespec timespec_until(const struct timespec *then)
-{
-	struct timespec now, left;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	left.tv_sec = then->tv_sec - now.tv_sec;
-	left.tv_nsec = then->tv_nsec - now.tv_nsec;
-	if (left.tv_nsec < 0) {
-		left.tv_sec--;
-		left.tv_nsec += NSEC_PER_SEC;
-	}
-	if (left.tv_sec < 0)
-		left = (struct timespec){ 0 };
-	return left;
-}
-
 /*
  * Sleep until the eventfd is readable; what the backend watches may end the
  * sleep early. Returns 0 also when it did.
@@ -127,7 +94,7 @@ static int wait_readable(const struct ivsh_vector *vector,
 	int ready;
 
 	if (deadline)
-		left = timespec_until(deadline);
+		left = deadline_left(deadline);
 	ready = ppoll(fds, 2, deadline ? &left : NULL, NULL);
 	if (ready < 0)
 		return -1;
@@ -136,15 +103,6 @@ static int wait_readable(const struct ivsh_vector *vector,
 		return -1;
 	}
 	return fds[1].revents ? device->backend->watched(device) : 0;
-}
-
-/* Take the eventfd's count, 0 when it was not signalled. */
-static int take_count(const struct ivsh_vector *vector, uint64_t *count)
-{
-	if (read(vector->eventfd, count, sizeof(*count)) == sizeof(*count))
-		return 0;
-	*count = 0;
-	return errno == EAGAIN ? 0 : -1;
 }
 
 IVSH_API int ivsh_vector_wait(struct ivsh_vector *vector, int64_t timeout_ns,
@@ -158,10 +116,10 @@ IVSH_API int ivsh_vector_wait(struct ivsh_vector *vector, int64_t timeout_ns,
 		return -1;
 	}
 	if (timeout_ns >= 0)
-		deadline = timespec_after(timeout_ns);
+		deadline = deadline_after(timeout_ns);
 	do {
 		if (wait_readable(vector, timeout_ns < 0 ? NULL : &deadline) ||
-		    take_count(vector, &taken))
+		    ivsh_eventfd_take(vector->eventfd, &taken))
 			return -1;
 	} while (!taken);
 	if (count)
@@ -180,7 +138,7 @@ IVSH_API int ivsh_vector_clear(struct ivsh_vector *vector, uint64_t *count)
 	do {
 		ready = poll(&watch, 1, 0);
 	} while (ready < 0 && errno == EINTR);
-	if (ready < 0 || take_count(vector, &taken))
+	if (ready < 0 || ivsh_eventfd_take(vector->eventfd, &taken))
 		return -1;
 	if (watch.revents && device->backend->watched(device))
 		return -1;

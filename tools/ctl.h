@@ -37,6 +37,7 @@ struct command {
 
 extern const struct command list_command;
 extern const struct command info_command;
+extern const struct command peers_command;
 extern const struct command read_command;
 extern const struct command write_command;
 extern const struct command hexdump_command;

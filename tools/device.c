@@ -17,20 +17,46 @@ const char *device_why(int error)
 		return "permission denied, see 'ivshmemctl list'";
 	case EBUSY:
 		return "the vector is bound already";
+	case ECONNREFUSED:
+		return "nobody serves this socket, or the server refuses: see its log";
+	case ECONNRESET:
+		return "the server closed the connection";
 	case EINVAL:
-		return "not a node, an index or a PCI address";
+		return "not a node, an index or a PCI address, nor unix:, shm: or file:";
 	case ENODEV:
 		return "the device is gone";
 	case ENOENT:
 		return "no such device, see 'ivshmemctl list'";
 	case ENOTTY:
-		return "not an ivshmem device";
+		return "not an ivshmem device, nor memory";
+	case ENOTCONN:
+		return "no such peer, or it has no such vector: see 'ivshmemctl peers'";
 	case ENOTUNIQ:
 		return "there is more than one, choose with -d";
 	case EOPNOTSUPP:
 		return "a plain device has no doorbell and no vectors";
+	case EPROTO:
+		return "what the server sends is not the protocol of ivshmem servers";
+	case ETIMEDOUT:
+		return "the server did not send its greeting in time";
 	}
 	return strerror(error);
+}
+
+/* Names of the host: no list has them. */
+static bool is_host_name(const char *name)
+{
+	return name && (!strncmp(name, "unix:", 5) ||
+			!strncmp(name, "shm:", 4) || !strncmp(name, "file:", 5));
+}
+
+static const char *open_why(const char *name, int error)
+{
+	if (error == ENOENT && is_host_name(name))
+		return "no such socket or memory";
+	if (error == EACCES && is_host_name(name))
+		return "permission denied";
+	return device_why(error);
 }
 
 /* Open the device of the command line, or report why not and return NULL. */
@@ -44,7 +70,7 @@ struct ivsh_device *open_device(const struct ctl *ctl, bool read_only)
 	else
 		device = ivsh_device_open(name);
 	if (!device)
-		fail(name ? name : "device", "%s", device_why(errno));
+		fail(name ? name : "device", "%s", open_why(name, errno));
 	return device;
 }
 

@@ -15,6 +15,7 @@
 static const struct command *const commands[] = {
 	&list_command,
 	&info_command,
+	&peers_command,
 	&read_command,
 	&write_command,
 	&hexdump_command,
@@ -39,7 +40,9 @@ static int print_program_help(void)
 	puts("\nOptions:\n"
 	     "  -d, --device DEVICE     a node (/dev/ivshmem0), an index (0) or a PCI\n"
 	     "                          address (0000:00:04.0); the only device when\n"
-	     "                          left out\n"
+	     "                          left out; on the host a server's socket\n"
+	     "                          (unix:/run/ivshmem.sock) or memory (shm:/name,\n"
+	     "                          file:/path)\n"
 	     "  -h, --help              this text; also after a subcommand\n"
 	     "  -V, --version           the version\n\n"
 	     "Exit status: 0 done, 1 failed, 2 usage, 3 timed out.");

@@ -19,7 +19,8 @@ static void print_help(const struct command *command)
 	if (*command->help)
 		printf("\n%s", command->help);
 	puts("\nDEVICE is a node (/dev/ivshmem0), an index (0) or a PCI address\n"
-	     "(0000:00:04.0); without -d it is the only device there is.");
+	     "(0000:00:04.0); without -d it is the only device there is. On the host it is a\n"
+	     "server's socket (unix:/run/ivshmem.sock) or memory (shm:/name, file:/path).");
 }
 
 static bool is_long_value(const struct option *longs, int value)

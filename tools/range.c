@@ -76,6 +76,18 @@ void range_close(struct range *range)
 	ivsh_device_close(range->device);
 }
 
+/* SIGBUS: the device is gone, or on the host somebody made the file shorter. */
+static int touch_failed(const struct range *range)
+{
+	struct ivsh_info *info = ivsh_device_get_info(range->device);
+
+	if (!info)
+		return device_failed(range->device);
+	ivsh_info_free(info);
+	return fail(ivsh_device_path(range->device),
+		    "somebody has made the memory shorter");
+}
+
 static int guarded_copy(const struct range *range, void *to, const void *from,
 			size_t length)
 {
@@ -87,8 +99,7 @@ static int guarded_copy(const struct range *range, void *to, const void *from,
 	if (sigsetjmp(on_sigbus, 1) == 0) {
 		memcpy(to, from, length);
 	} else {
-		errno = ENODEV;
-		status = device_failed(range->device);
+		status = touch_failed(range);
 	}
 	sigaction(SIGBUS, &before, NULL);
 	return status;

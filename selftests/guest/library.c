@@ -186,6 +186,7 @@ TEST_F(library, info_and_sysfs_agree)
 
 	ASSERT_NE(NULL, info);
 	EXPECT_TRUE(ivsh_info_has_doorbell(info));
+	EXPECT_FALSE(ivsh_info_may_shrink(info));
 	EXPECT_EQ(sysfs_number(node, "shmem_size"), ivsh_info_shmem_size(info));
 	EXPECT_EQ(sysfs_number(node, "own_id"), ivsh_info_own_id(info));
 	EXPECT_EQ(sysfs_number(node, "nr_vectors"), ivsh_info_nr_vectors(info));
@@ -338,6 +339,14 @@ TEST_F(library, ring_outside_the_range_is_einval)
 TEST_F(library, ring_of_a_plain_device_is_eopnotsupp)
 {
 	EXPECT_ERRNO(EOPNOTSUPP, ivsh_device_ring(self->plain, 0, 0));
+}
+
+TEST_F(library, peer_events_of_a_guest_are_eopnotsupp)
+{
+	EXPECT_NULL_ERRNO(EOPNOTSUPP,
+			  ivsh_device_wait_peer_event(self->device, 0));
+	EXPECT_NULL_ERRNO(EOPNOTSUPP,
+			  ivsh_device_wait_peer_event(self->plain, 0));
 }
 
 TEST_F(library, device_that_is_gone_is_enodev)

@@ -44,10 +44,10 @@ TEST_F(usage_error, is_said_in_one_line_with_status_2)
 USAGE_ERROR(no_subcommand, "",
 	    "command line: no subcommand" SEE(""))
 USAGE_ERROR(unknown_subcommand, "frob",
-	    "frob: no such subcommand, there are list, info, read, write, hexdump, ring, wait"
+	    "frob: no such subcommand, there are list, info, peers, read, write, hexdump, ring, wait"
 	    SEE(""))
 USAGE_ERROR(empty_subcommand, "''",
-	    ": no such subcommand, there are list, info, read, write, hexdump, ring, wait"
+	    ": no such subcommand, there are list, info, peers, read, write, hexdump, ring, wait"
 	    SEE(""))
 USAGE_ERROR(unknown_long_option, "--frob list",
 	    "--frob: unknown option" SEE(""))
@@ -206,15 +206,19 @@ TEST_F(without_device, is_said_in_one_line_with_status_1)
 		.message = "ivshmemctl: " message_ "\n",		\
 	};
 #define ABSENT ": no such device, see 'ivshmemctl list'"
-#define NO_NAME ": not a node, an index or a PCI address"
+#define NO_NAME ": not a node, an index or a PCI address, nor unix:, shm: or file:"
 
+NO_DEVICE(socket, "-d unix:/absent info",
+	  "unix:/absent: no such socket or memory")
+NO_DEVICE(shared_memory, "-d shm:/ivshmem-absent read 0 1",
+	  "shm:/ivshmem-absent: no such socket or memory")
 NO_DEVICE(index, "-d 4711 info", "4711" ABSENT)
 NO_DEVICE(node, "-d /dev/ivshmem4711 info", "/dev/ivshmem4711" ABSENT)
 NO_DEVICE(pci_address, "-d ffff:ff:1f.7 info", "ffff:ff:1f.7" ABSENT)
 NO_DEVICE(short_pci_address, "-d ff:1f.7 info", "ff:1f.7" ABSENT)
 NO_DEVICE(node_of_another_driver, "-d /dev/null info",
-	  "/dev/null: not an ivshmem device")
-NO_DEVICE(name_of_a_directory, "-d / read 0 1", "/: not an ivshmem device")
+	  "/dev/null: not an ivshmem device, nor memory")
+NO_DEVICE(name_of_a_directory, "-d / read 0 1", "/: not an ivshmem device, nor memory")
 NO_DEVICE(name_of_letters, "-d what info", "what" NO_NAME)
 NO_DEVICE(empty_name, "-d '' info", NO_NAME)
 NO_DEVICE(negative_index, "-d -1 info", "-1" NO_NAME)

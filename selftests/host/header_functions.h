@@ -13,6 +13,12 @@
 	do_it(ivsh_device_fd) \
 	do_it(ivsh_device_path) \
 	do_it(ivsh_device_ring) \
+	do_it(ivsh_device_wait_peer_event) \
+	do_it(ivsh_peer_event_free) \
+	do_it(ivsh_peer_event_type) \
+	do_it(ivsh_peer_event_peer) \
+	do_it(ivsh_peer_event_nr_vectors) \
+	do_it(ivsh_peer_event_error) \
 	do_it(ivsh_device_get_info) \
 	do_it(ivsh_info_free) \
 	do_it(ivsh_info_shmem_size) \
@@ -22,6 +28,7 @@
 	do_it(ivsh_info_revision) \
 	do_it(ivsh_info_page_attr) \
 	do_it(ivsh_info_generation) \
+	do_it(ivsh_info_may_shrink) \
 	do_it(ivsh_region_map) \
 	do_it(ivsh_region_unmap) \
 	do_it(ivsh_region_address) \
