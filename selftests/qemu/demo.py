@@ -10,6 +10,7 @@ import shlex
 import sys
 import time
 
+import hostpeer
 import tree
 from guest import Guest, GuestError
 from kernel import KernelError
@@ -103,6 +104,36 @@ def talk(a, b, server):
     report(bell)
     assert "I heard" in type_in(a, f"ivshmemctl read {ANSWER_AT} 21")
     look_on(server)
+    talk_to_the_host(a, server)
+
+
+def on_host(server, *words):
+    """Run ivshmemctl on the host, shown as it would look in a shell."""
+    output = hostpeer.run(server, *words)
+    show("host", " ".join(["ivshmemctl -d", hostpeer.device(server),
+                           *map(str, words)]), output)
+    return output
+
+
+def talk_to_the_host(a, server):
+    explain("""A program of the host can be a peer too: the server's socket is its
+               device, and all commands and library calls work there.""")
+    before = hostpeer.peers(server)
+    assert sorted(before) == [0, 1], before
+    on_host(server, "peers")
+    explain("The host rings a, which is peer 0:")
+    bell = listen(a, 3)
+    on_host(server, "ring", 0, 3)
+    report(bell)
+    explain("and a rings the host, which has got an ID of its own:")
+    waiting = hostpeer.start(hostpeer.command(server, "wait", 1))
+    show("host", f"ivshmemctl -d {hostpeer.device(server)} wait 1 &")
+    peer = hostpeer.new_peer(server, before, waiting)
+    command = f"ivshmemctl ring {peer} 1"
+    show(a.name, command)
+    said = hostpeer.ring_until_heard(lambda: a.output(command), waiting)
+    show("host", "(the background command says)", said)
+    assert said.startswith("vector 1 fired "), said
 
 
 def look_on(server):
@@ -164,6 +195,7 @@ def finish():
     explain("""scripts/guest          a guest with a device and a shell
                scripts/guest --help   other devices, and a second guest beside it
                examples/hello.c       the smallest program; cc hello.c -livshmem
+               docs/host-peers.md     programs of the host as peers of guests
                make check-quick       the tests of one guest, in 3 minutes
                README.md              how to give your own guests a device""")
 
