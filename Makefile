@@ -95,11 +95,23 @@ dist:
 deb:
 	$(Q)selftests/qemu/debian.py $(O)/deb
 
+# What a server may say to a host peer: FUZZ_SECONDS of libFuzzer, with clang.
+FUZZ_SECONDS ?= 60
+fuzz-lib: selftests
+	mkdir -p $(O)/fuzz/corpus
+	clang -std=gnu11 -D_GNU_SOURCE -g -O1 -w -pthread -Iinclude/uapi -Ilib \
+		-fsanitize=fuzzer,address,undefined -o $(O)/fuzz/server_messages \
+		selftests/fuzz/server_messages.c $(filter-out lib/server.c,$(wildcard lib/*.c))
+	$(O)/fuzz/server_messages -max_total_time=$(FUZZ_SECONDS) -max_len=600 \
+		$(O)/fuzz/corpus
+
 clean:
 	rm -rf $(O)/lib $(O)/tools $(O)/server $(O)/examples $(O)/bench $(O)/man \
 		$(O)/deb $(O)/selftests $(O)/kernels
 
 .DEFAULT_GOAL := help
+
+.PHONY: fuzz-lib
 .PHONY: help all lib tools server examples bench man selftests modules setup demo \
 	check check-quick check-full install uninstall deb dist \
 	dkms-source dkms-install dkms-remove clean

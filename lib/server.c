@@ -34,7 +34,7 @@
 /* For the memory to come; then for the rest of the greeting. */
 #define GREETING_NS (10LL * NSEC_PER_SEC)
 /* The server does not say where its greeting ends: it falls silent. */
-#define SILENCE_NS (NSEC_PER_SEC / 10)
+#define SILENCE_NS (NSEC_PER_SEC / 4)
 /* Read at one time at most, so that a server that never stops holds up none. */
 #define MESSAGES_MAX 4096
 

@@ -8,7 +8,7 @@
 #include "table.h"
 
 /* A server does not say which peer is the last one: then it falls silent. */
-#define SILENCE_NS 100000000
+#define SILENCE_NS 250000000
 
 enum { PEER, NR_VECTORS };
 

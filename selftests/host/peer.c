@@ -39,6 +39,17 @@ FIXTURE(peer) {
 	struct ivsh_device *a, *b;	/* peers 0 and 1 */
 };
 
+/* The server announces others as it gets to it: until all of them have come. */
+static bool knows(struct ivsh_device *device, uint32_t peer)
+{
+	struct pollfd fd = { ivsh_device_fd(device), POLLIN, 0 };
+
+	while (ivsh_device_ring(device, peer, VECTORS - 1))
+		if (errno != ENOTCONN || poll(&fd, 1, WAIT_MS) <= 0)
+			return false;
+	return true;
+}
+
 FIXTURE_SETUP(peer)
 {
 	ASSERT_TRUE(server_init(&self->server));
@@ -49,6 +60,8 @@ FIXTURE_SETUP(peer)
 	self->b = ivsh_device_open(self->name);
 	ASSERT_NE(NULL, self->a);
 	ASSERT_NE(NULL, self->b);
+	ASSERT_TRUE(knows(self->a, 1));
+	ASSERT_TRUE(knows(self->b, 0));
 }
 
 FIXTURE_TEARDOWN(peer)

@@ -399,6 +399,7 @@ TEST_F(protocol, peer_that_came_and_left_is_not_told_of)
 	unsigned int before;
 
 	GREET(OWN_VECTOR);
+	ASSERT_EQ(0, ivsh_device_ring(self->device, 3, 0));
 	before = open_files();
 	for (int i = 0; i < 1000; i++) {
 		ASSERT_TRUE(fake_send(&self->server, 9 + i % 5, self->bell));
