@@ -16,6 +16,7 @@ import subprocess
 import accel
 import child
 import python
+import systemd
 import tree
 from channel import Channel, ChannelError
 from console import Console
@@ -24,6 +25,10 @@ from machine import Plain
 from qmp import Qmp, QmpError
 
 APPEND = "console=ttyS0 no_timer_check panic=-1 oops=panic"
+
+#: What a machine's `system` may be: busybox, the same with Python, or Debian.
+SYSTEMS = {"": lambda stage: stage.initrd, "python": python.initrd,
+           "systemd": systemd.initrd}
 
 
 class GuestError(Exception):
@@ -47,7 +52,7 @@ class Guest:
         self.command = [accel.QEMU, *stage.accel,
                         *machine_arguments(self.machine),
                         *boot_arguments(stage, self._append(),
-                                        self.machine.python),
+                                        self.machine.system),
                         *self._serial(*(end.fileno() for end in theirs)),
                         *device_arguments(self.machine, self.servers)]
         self.log = open(self.logs / f"{self.name}.qemu", "wb")
@@ -171,8 +176,8 @@ def machine_arguments(machine):
     return arguments
 
 
-def boot_arguments(stage, append, with_python=False):
-    initrd = python.append_to(stage.initrd) if with_python else stage.initrd
+def boot_arguments(stage, append, system=""):
+    initrd = SYSTEMS[system](stage)
     return ["-nodefaults", "-display", "none", "-no-reboot",
             "-kernel", str(stage.kernel.image),
             "-initrd", str(initrd), "-append", append]

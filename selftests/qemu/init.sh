@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The first process in a guest: mounts what a system has mounted, loads the
-# module, and then runs the commands that come over the second serial port
-# (see channel.py), or with "ivshmem.shell" on the command line a shell.
+# module, and then runs the commands that the host sends (commands.sh), or with
+# "ivshmem.shell" on the command line a shell.
 
 /bin/busybox --install -s /bin
 export PATH=/bin HOME=/ TERM=vt100
@@ -33,13 +33,4 @@ if word ivshmem.shell; then
 	poweroff -f
 fi
 
-token=$(sed -n 's/.*ivshmem.token=\([0-9a-f]*\).*/\1/p' /proc/cmdline)
-stty -F /dev/ttyS1 raw -echo
-exec 3<>/dev/ttyS1
-printf '%s ready\r\n' "$token" >&3
-while read -r token line <&3; do
-	echo "$line" | base64 -d > /.command
-	sh /.command </dev/null >&3 2>&3
-	printf '\n%s %s\n' "$token" "$?" >&3
-done
-poweroff -f
+. /commands.sh

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tree import BUILD, TOP
 
+HERE = Path(__file__).parent
 ETC = {
     "etc/passwd": "root:x:0:0:root:/:/bin/sh\n"
                   "nobody:x:65534:65534:nobody:/:/bin/sh\n",
@@ -51,11 +52,12 @@ class Archive:
         self.parts += [_padded(head.encode() + name.encode() + b"\0"),
                        _padded(data)]
 
-    def write(self, path):
+    def write(self, path, compress=True):
         self._entry("TRAILER!!!", b"", 0)
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_suffix(f".{os.getpid()}")
-        new.write_bytes(gzip.compress(b"".join(self.parts), 1, mtime=0))
+        data = b"".join(self.parts)
+        new.write_bytes(gzip.compress(data, 1, mtime=0) if compress else data)
         new.replace(path)
 
 
@@ -70,7 +72,8 @@ def build(kernel, path):
         archive.add(name, mode=0o040755)
     for name, text in ETC.items():
         archive.add(name, text.encode(), 0o100644)
-    archive.add_file("init", Path(__file__).with_name("init.sh"))
+    archive.add_file("init", HERE / "init.sh")
+    archive.add_file("commands.sh", HERE / "commands.sh")
     archive.add_file("bin/busybox", _busybox())
     archive.add("bin/sh", b"busybox", 0o120777)
     for name, program in _programs():

@@ -46,15 +46,15 @@ class Machine:
     load: bool              # the module, at boot
     options: tuple          # more words for QEMU
     append: str             # more words for the kernel
-    python: bool            # the host's Python, and the examples in it
+    system: str             # "", "python" or "systemd": see guest.SYSTEMS
     kernel: str             # a row of rows.py, or a version; "" the default one
 
     def __init__(self, *devices, machine="q35", root_ports=0, memory=256,
                  smp=1, load=True, options=(), append="",
-                 python=False, kernel=""):
+                 system="", kernel=""):
         values = dict(devices=devices, machine=machine, root_ports=root_ports,
                       memory=memory, smp=smp, load=load, options=options,
-                      append=append, python=python, kernel=kernel)
+                      append=append, system=system, kernel=kernel)
         for name, value in values.items():
             object.__setattr__(self, name, value)
 

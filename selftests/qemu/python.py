@@ -26,9 +26,9 @@ for module in list(sys.modules.values()):
 """
 
 
-def append_to(initrd):
-    """A new archive: that one, then Python and the programs."""
-    path = initrd.with_name("initramfs-python.gz")
+def initrd(stage):
+    """The archive for a guest: what all have, then Python and the programs."""
+    path = stage.initrd.with_name("initramfs-python.gz")
     archive = initramfs.Archive()
     interpreter = Path(os.path.realpath(sys.executable))
     for file in {interpreter, *_modules()}:
@@ -40,7 +40,7 @@ def append_to(initrd):
     for program in PROGRAMS:
         archive.add_file(f"bin/{program.name}", program)
     archive.write(path)
-    path.write_bytes(initrd.read_bytes() + path.read_bytes())
+    path.write_bytes(stage.initrd.read_bytes() + path.read_bytes())
     return path
 
 

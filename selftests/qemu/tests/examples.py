@@ -7,7 +7,7 @@ import tree
 from machine import Doorbell, Machine
 from scenario import guests
 
-GUEST = Machine(Doorbell(vectors=4), python=True)
+GUEST = Machine(Doorbell(vectors=4), system="python")
 DRIVER = "/sys/bus/pci/drivers/ivshmem_guest"
 
 

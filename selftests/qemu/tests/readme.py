@@ -35,3 +35,17 @@ def test_the_version_is_the_same_everywhere():
     assert f"Version: {version}\n" in tree.built("lib/libivshmem.pc").read_text()
     first = (tree.TOP / "debian/changelog").read_text().split(")", 1)[0]
     assert first == f"ivshmem-guest ({version}", first
+
+
+def test_the_messages_in_the_readme_are_what_our_programs_say():
+    """What stands in the first column and is not another program's."""
+    others = ("QEMU:", "modprobe:", "Key was rejected", "nothing fails", "a peer is")
+    section = (tree.TOP / "README.md").read_text().split("## When it fails")[1]
+    messages = re.findall(r"^\| ([^|]+) \|", section.split("\n## ")[0], re.M)[2:]
+    ours = [message.strip("`") for message in messages
+            if not message.strip("`").startswith(others)]
+    sources = "".join(path.read_text() for directory in ("kernel", "tools")
+                      for path in sorted((tree.TOP / directory).glob("*.c")))
+    assert len(ours) >= 6 and len(ours) < len(messages), messages
+    for message in ours:
+        assert message.removeprefix("ivshmemctl: device: ") in sources, message

@@ -1,0 +1,14 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Runs the commands that come over the second serial port, as channel.py sends
+# them, until the host is gone.
+token=$(sed -n 's/.*ivshmem.token=\([0-9a-f]*\).*/\1/p' /proc/cmdline)
+stty -F /dev/ttyS1 raw -echo
+exec 3<>/dev/ttyS1
+printf '%s ready\r\n' "$token" >&3
+while read -r token line <&3; do
+	echo "$line" | base64 -d > /.command
+	sh /.command </dev/null >&3 2>&3
+	printf '\n%s %s\n' "$token" "$?" >&3
+done
+poweroff -f
