@@ -81,11 +81,12 @@ dkms-source:
 	$(INSTALL) -m 644 kernel/compat/* $(DKMS_SRC)/kernel/compat
 	$(INSTALL) -m 644 include/uapi/linux/*.h $(DKMS_SRC)/include/uapi/linux
 
+# With DESTDIR the sources only: dkms works on the system that it runs on.
 dkms-install: dkms-source
-	dkms install ivshmem-guest/$(VERSION)
+	$(if $(DESTDIR),,dkms install ivshmem-guest/$(VERSION))
 
 dkms-remove:
-	dkms remove ivshmem-guest/$(VERSION) --all
+	$(if $(DESTDIR),,dkms remove ivshmem-guest/$(VERSION) --all)
 	rm -rf $(DKMS_SRC)
 
 dist:

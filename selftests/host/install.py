@@ -97,6 +97,21 @@ def test_uninstall_leaves_nothing_of_ours_and_all_of_others():
     in_scratch(check)
 
 
+def test_the_sources_for_dkms_are_staged_and_removed():
+    def check(place):
+        make("dkms-install", place)
+        version = (tree.TOP / "VERSION").read_text().strip()
+        source = f"usr/src/ivshmem-guest-{version}"
+        found = files(place)
+        kernel = {f"{source}/{path.relative_to(tree.TOP)}"
+                  for path in (tree.TOP / "kernel").rglob("*.[ch]")
+                  if not path.name.endswith(".mod.c")}
+        assert kernel | {f"{source}/dkms.conf"} <= found, found
+        make("dkms-remove", place)
+        assert not files(place), files(place)
+    in_scratch(check)
+
+
 def test_no_target_of_the_makefile_lacks_help():
     text = (tree.TOP / "Makefile").read_text()
     targets = set(re.search(r"^\.PHONY: ((?:.*\\\n)*.*)", text, re.M)[1]
