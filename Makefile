@@ -14,6 +14,7 @@ help:
 	@echo 'make demo          two guests talk over shared memory, explained'
 	@echo 'make check         all tests (make check-quick: the short ones)'
 	@echo 'make check-full    also the tests that take minutes'
+	@echo 'make kernels       the matrix of kernels, and its table in the README'
 	@echo 'make all           the library, the tool, the server, the examples'
 	@echo 'make modules       ivshmem_guest.ko for KDIR=$(KDIR)'
 	@echo 'make man           the man pages'
@@ -56,6 +57,11 @@ check-quick:
 
 check-full:
 	$(Q)scripts/check --full
+
+kernels:
+	$(Q)rm -rf $(O)/logs/kernels
+	$(Q)scripts/check --full -k '^kernels: .* runs the programs'; \
+	status=$$?; python3 selftests/qemu/kernels_table.py; exit $$status
 
 install: all man
 	$(Q)$(MAKE) -C lib install
@@ -114,5 +120,5 @@ clean:
 
 .PHONY: fuzz-lib
 .PHONY: help all lib tools server examples bench man selftests modules setup demo \
-	check check-quick check-full install uninstall deb dist \
+	check check-quick check-full kernels install uninstall deb dist \
 	dkms-source dkms-install dkms-remove clean

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The driver is written for the newest kernel; this supplies what older ones
- * lack. HAVE_* come from the compile probes in Kbuild.probes.
+ * lack. COMPAT_* come from the compile probes in Kbuild.probes: 1 is the newest
+ * form of an API.
  */
 #ifndef IVSHMEM_COMPAT_H
 #define IVSHMEM_COMPAT_H
+
+#ifdef COMPAT_LOST
+_Static_assert(0, "this kernel lacks what ivshmem_guest needs, see kernel/compat/probe_*.c: " COMPAT_LOST);
+#endif
 
 #include <linux/device.h>
 #include <linux/eventfd.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 
-#ifndef HAVE_CLASS_CREATE_NAME
+#if COMPAT_CLASS_CREATE == 2
 #undef class_create
 #define class_create(name) ({						\
 	static struct lock_class_key key__;				\
@@ -19,7 +24,7 @@
 })
 #endif
 
-#ifndef HAVE_EVENTFD_SIGNAL_CTX
+#if COMPAT_EVENTFD_SIGNAL == 2
 static inline void ivshmem_compat_eventfd_signal(struct eventfd_ctx *ctx)
 {
 	eventfd_signal(ctx, 1);
@@ -27,7 +32,7 @@ static inline void ivshmem_compat_eventfd_signal(struct eventfd_ctx *ctx)
 #define eventfd_signal(ctx) ivshmem_compat_eventfd_signal(ctx)
 #endif
 
-#ifndef HAVE_VM_FLAGS_SET
+#if COMPAT_VM_FLAGS == 2
 static inline void vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
 {
 	vma->vm_flags |= flags;
@@ -40,10 +45,10 @@ static inline void vm_flags_clear(struct vm_area_struct *vma,
 }
 #endif
 
-#if defined(HAVE_MM_GET_UNMAPPED_AREA)
+#if COMPAT_MM_GET_UNMAPPED_AREA == 2
 #define mm_get_unmapped_area(file, addr, len, pgoff, flags) \
 	mm_get_unmapped_area(current->mm, file, addr, len, pgoff, flags)
-#elif !defined(HAVE_MM_GET_UNMAPPED_AREA_FILE)
+#elif COMPAT_MM_GET_UNMAPPED_AREA == 3
 #define mm_get_unmapped_area(file, addr, len, pgoff, flags) \
 	(current->mm->get_unmapped_area(file, addr, len, pgoff, flags))
 #endif
@@ -56,7 +61,7 @@ static inline void vm_flags_clear(struct vm_area_struct *vma,
 #define IVSHMEM_HUGE_PFNMAP
 #endif
 
-#ifdef HAVE_PFN_T
+#if COMPAT_VMF_INSERT_PFN_PMD == 2
 #include <linux/pfn_t.h>
 #define vmf_insert_pfn_pmd(vmf, pfn, write) \
 	vmf_insert_pfn_pmd(vmf, __pfn_to_pfn_t(pfn, PFN_DEV), write)

@@ -64,7 +64,7 @@ class Kernel:
         (place / "build.log").write_text(output)
         self._build_test_modules(place)
         self.module = place / "kernel" / "ivshmem_guest.ko"
-        if status or not self.module.exists() or _warnings(output):
+        if status or not self.module.exists() or warnings(output):
             self.module = None
             raise KernelError(f"the module does not build for {self.version}"
                               f" without a warning:\n{output[-3000:]}")
@@ -93,7 +93,7 @@ class Kernel:
         return run.returncode, run.stdout
 
 
-def _warnings(output):
+def warnings(output):
     """Not that the kernel was built with other tools: it was, as at users'."""
     return [line for line in output.splitlines() if "warning:" in line
             and "differs from the one used to build the kernel" not in line]

@@ -5,5 +5,11 @@
 void probe(struct eventfd_ctx *ctx);
 void probe(struct eventfd_ctx *ctx)
 {
+#if FORM == 1
 	eventfd_signal(ctx);
+#elif FORM == 2
+	eventfd_signal(ctx, 1);
+#else
+#error "no more forms"
+#endif
 }

@@ -5,6 +5,13 @@
 void probe(struct vm_area_struct *vma);
 void probe(struct vm_area_struct *vma)
 {
+#if FORM == 1
 	vm_flags_set(vma, VM_DONTDUMP);
 	vm_flags_clear(vma, VM_MAYEXEC);
+#elif FORM == 2
+	vma->vm_flags |= VM_DONTDUMP;
+	vma->vm_flags &= ~VM_MAYEXEC;
+#else
+#error "no more forms"
+#endif
 }
