@@ -43,6 +43,7 @@ extern const struct command write_command;
 extern const struct command hexdump_command;
 extern const struct command ring_command;
 extern const struct command wait_command;
+extern const struct command channel_command;
 
 /* What the command line said so far. */
 struct ctl {

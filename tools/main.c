@@ -21,6 +21,7 @@ static const struct command *const commands[] = {
 	&hexdump_command,
 	&ring_command,
 	&wait_command,
+	&channel_command,
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -44,10 +44,10 @@ TEST_F(usage_error, is_said_in_one_line_with_status_2)
 USAGE_ERROR(no_subcommand, "",
 	    "command line: no subcommand" SEE(""))
 USAGE_ERROR(unknown_subcommand, "frob",
-	    "frob: no such subcommand, there are list, info, peers, read, write, hexdump, ring, wait"
+	    "frob: no such subcommand, there are list, info, peers, read, write, hexdump, ring, wait, channel"
 	    SEE(""))
 USAGE_ERROR(empty_subcommand, "''",
-	    ": no such subcommand, there are list, info, peers, read, write, hexdump, ring, wait"
+	    ": no such subcommand, there are list, info, peers, read, write, hexdump, ring, wait, channel"
 	    SEE(""))
 USAGE_ERROR(unknown_long_option, "--frob list",
 	    "--frob: unknown option" SEE(""))

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * ivshmemctl channel send, recv and cat: a stream through a channel. A message
+ * is one letter and what follows it: S the start, D data, E the end with the
+ * length and the checksum (FNV-1a) of all data, each 8 bytes little-endian.
+ */
+#include <endian.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "channel.h"
+
+#define MESSAGE_SIZE 65536
+#define BEAT_MS 500
+#define CHECKSUM_START 0xcbf29ce484222325
+
+struct stream {
+	uint64_t length;
+	uint64_t checksum;
+	size_t most;			/* bytes of data in a message */
+	unsigned char message[1 + MESSAGE_SIZE];
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int signal)
+{
+	interrupted = signal;
+}
+
+static void count(struct stream *stream, const unsigned char *data,
+		  size_t length)
+{
+	uint64_t checksum = stream->checksum;
+
+	for (size_t i = 0; i < length; i++)
+		checksum = (checksum ^ data[i]) * 0x100000001b3;
+	stream->checksum = checksum;
+	stream->length += length;
+}
+
+/* Once a second, on a terminal. */
+static void show_bytes(const struct stream *stream)
+{
+	static time_t last;
+	time_t now = time(NULL);
+
+	if (now == last || !isatty(STDERR_FILENO))
+		return;
+	last = now;
+	fprintf(stderr, "%" PRIu64 " bytes\r", stream->length);
+}
+
+static int channel_failed(const struct channel_args *args)
+{
+	return fail(args->name, "%s", channel_why(errno));
+}
+
+static int open_channel(struct channel_args *args, const char *prefix,
+			enum ivsh_role role)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	char peer[IVSH_NAME_MAX + 1];
+
+	/* An interrupted one leaves as it should. */
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	snprintf(peer, sizeof(peer), "%s.%.*s", prefix, CHANNEL_NAME_MAX,
+		 args->name);
+	if (channel_join(args, peer))
+		return STATUS_FAILED;
+	args->channel = ivsh_channel_open(
+		args->directory, args->name, role, args->capacity, 0,
+		args->take_over ? IVSH_TAKE_OVER : 0);
+	return args->channel ? STATUS_DONE : channel_failed(args);
+}
+
+/* --- send ---------------------------------------------------------------- */
+
+static int send_message(struct channel_args *args, const void *message,
+			size_t length)
+{
+	while (ivsh_channel_send(args->channel, message, length, -1)) {
+		if (errno == EINTR && !interrupted)
+			continue;
+		if (errno == EPIPE)
+			return fail(args->name, "the receiver has gone");
+		if (errno == EINTR)
+			return fail(args->name, "interrupted");
+		return channel_failed(args);
+	}
+	return STATUS_DONE;
+}
+
+/* The receiver of an earlier transfer has closed its end: wait for another. */
+static int send_start(struct channel_args *args)
+{
+	while (ivsh_channel_send(args->channel, "S", 1, -1)) {
+		if (interrupted)
+			return fail(args->name, "interrupted");
+		if (errno != EPIPE && errno != EINTR)
+			return channel_failed(args);
+		ivsh_directory_beat(args->directory);
+		usleep(10000);
+	}
+	return STATUS_DONE;
+}
+
+/* Bytes of standard input, 0 at its end, -1 with a signal or an error. */
+static ssize_t read_input(struct channel_args *args, struct stream *stream)
+{
+	struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
+	int ready;
+
+	do {
+		ivsh_directory_beat(args->directory);
+		ready = poll(&input, 1, BEAT_MS);
+	} while (!ready && !interrupted);
+	if (ready < 0 || interrupted) {
+		errno = EINTR;
+		return -1;
+	}
+	return read(STDIN_FILENO, stream->message + 1, stream->most);
+}
+
+static int send_data(struct channel_args *args, struct stream *stream)
+{
+	ssize_t length;
+
+	stream->message[0] = 'D';
+	while ((length = read_input(args, stream)) > 0) {
+		if (send_message(args, stream->message, 1 + (size_t)length))
+			return STATUS_FAILED;
+		count(stream, stream->message + 1, (size_t)length);
+		show_bytes(stream);
+	}
+	return length ? fail("standard input", "%s", strerror(errno)) :
+			STATUS_DONE;
+}
+
+static int send_end(struct channel_args *args, const struct stream *stream)
+{
+	unsigned char message[17] = { 'E' };
+	uint64_t words[2] = { htole64(stream->length),
+			      htole64(stream->checksum) };
+
+	memcpy(message + 1, words, sizeof(words));
+	return send_message(args, message, sizeof(message));
+}
+
+int channel_send(struct channel_args *args)
+{
+	static struct stream stream = { .checksum = CHECKSUM_START };
+
+	if (open_channel(args, "send", IVSH_PRODUCER))
+		return STATUS_FAILED;
+	stream.most = ivsh_channel_max_message(args->channel) - 1;
+	if (stream.most > MESSAGE_SIZE)
+		stream.most = MESSAGE_SIZE;
+	if (send_start(args) || send_data(args, &stream))
+		return STATUS_FAILED;
+	return send_end(args, &stream);
+}
+
+/* --- recv and cat -------------------------------------------------------- */
+
+static int print_data(struct stream *stream, size_t length)
+{
+	count(stream, stream->message + 1, length);
+	if (fwrite(stream->message + 1, 1, length, stdout) != length ||
+	    fflush(stdout))
+		return fail_output();
+	show_bytes(stream);
+	return STATUS_DONE;
+}
+
+/* A message, or none (length 0) when the sender closed or we shall end. */
+static int receive_message(struct channel_args *args, struct stream *stream,
+			   size_t *length)
+{
+	*length = 0;
+	while (ivsh_channel_receive(args->channel, stream->message,
+				    sizeof(stream->message), length, -1)) {
+		if (errno == EINTR && !interrupted)
+			continue;
+		*length = 0;
+		if (errno == EPIPE || errno == EINTR)
+			return STATUS_DONE;
+		if (errno == EMSGSIZE)
+			return fail(args->name, "not a message of 'ivshmemctl channel send'");
+		return channel_failed(args);
+	}
+	return STATUS_DONE;
+}
+
+static int check_end(const struct channel_args *args,
+		     const struct stream *stream)
+{
+	uint64_t words[2];
+
+	memcpy(words, stream->message + 1, sizeof(words));
+	if (le64toh(words[0]) == stream->length &&
+	    le64toh(words[1]) == stream->checksum)
+		return STATUS_DONE;
+	return fail(args->name, "what came is not what was sent: %" PRIu64 " bytes of %" PRIu64 ", checksum %016" PRIx64 " for %016" PRIx64,
+		    stream->length, le64toh(words[0]), stream->checksum,
+		    le64toh(words[1]));
+}
+
+static int receive_data(struct channel_args *args, struct stream *stream)
+{
+	size_t length;
+
+	for (;;) {
+		if (receive_message(args, stream, &length))
+			return STATUS_FAILED;
+		if (!length)
+			return fail(args->name, interrupted ? "interrupted" :
+				    "the sender has gone before the end");
+		if (stream->message[0] == 'E' && length == 17)
+			return check_end(args, stream);
+		if (stream->message[0] != 'D')
+			return fail(args->name, "the sender began again before the end");
+		if (print_data(stream, length - 1))
+			return STATUS_FAILED;
+	}
+}
+
+int channel_receive(struct channel_args *args)
+{
+	static struct stream stream = { .checksum = CHECKSUM_START };
+	size_t length;
+
+	if (open_channel(args, "recv", IVSH_CONSUMER))
+		return STATUS_FAILED;
+	/* The sender of an earlier transfer has closed: wait for another. */
+	do {
+		if (receive_message(args, &stream, &length))
+			return STATUS_FAILED;
+		if (!length) {
+			ivsh_directory_beat(args->directory);
+			usleep(10000);
+		}
+	} while (!length && !interrupted);
+	if (interrupted)
+		return fail(args->name, "interrupted");
+	if (stream.message[0] != 'S')
+		return fail(args->name, "this is not the start of what was sent");
+	return receive_data(args, &stream);
+}
+
+int channel_cat(struct channel_args *args)
+{
+	static struct stream stream;
+	size_t length;
+
+	if (open_channel(args, "recv", IVSH_CONSUMER))
+		return STATUS_FAILED;
+	while (!interrupted) {
+		if (receive_message(args, &stream, &length))
+			return STATUS_FAILED;
+		if (length && stream.message[0] == 'D' &&
+		    print_data(&stream, length - 1))
+			return STATUS_FAILED;
+		if (!length && !interrupted) {
+			ivsh_directory_beat(args->directory);
+			usleep(10000);
+		}
+	}
+	return STATUS_DONE;
+}
