@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""ivshmemctl channel between two processes of the host, on a shared file, and
+its dump compared with scripts/channel-dump."""
+import json
+import os
+import random
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import program
+import tree
+
+CTL = tree.BUILD / "tools/ivshmemctl"
+
+
+class Memory:
+    """A file to share, 1 MiB unless said, and ivshmemctl channel on it."""
+
+    def __init__(self, size=tree.MIB):
+        self.file = tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="ivshmem-")
+        self.file.truncate(size)
+
+    def command(self, *arguments):
+        return [CTL, "-d", f"file:{self.file.name}", "channel", *arguments]
+
+    def start(self, *arguments, stdin=subprocess.PIPE):
+        return subprocess.Popen(self.command(*arguments), stdin=stdin,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def run(self, *arguments, data=b""):
+        return subprocess.run(self.command(*arguments), input=data,
+                              capture_output=True, timeout=tree.limit(20))
+
+
+def finish(process, data=None):
+    output, errors = process.communicate(data, timeout=tree.limit(20))
+    return process.returncode, output, errors.decode()
+
+
+def test_a_file_arrives_as_it_was_sent():
+    memory = Memory()
+    data = random.Random(1).randbytes(10_000_000)
+    with tempfile.TemporaryFile() as source:
+        source.write(data)
+        source.seek(0)
+        sender = memory.start("send", "file", "--size", "64K", stdin=source)
+        receiver = memory.start("recv", "file", "--size", "64K")
+        assert finish(receiver) == (0, data, "")
+        assert finish(sender) == (0, b"", "")
+
+
+def test_a_sender_may_have_ended_before_the_receiver_comes():
+    memory = Memory()
+    assert memory.run("send", "a", data=b"kept").returncode == 0
+    assert memory.run("recv", "a").stdout == b"kept"
+    sender = memory.start("send", "a")
+    receiver = memory.start("recv", "a")
+    assert finish(sender, b"again")[0] == 0
+    assert finish(receiver)[:2] == (0, b"again")
+
+
+def test_lines_of_a_chat_come_as_they_are_typed():
+    memory = Memory()
+    reader = memory.start("cat", "chat")
+    writer = memory.start("send", "chat")
+    for word in (b"hello\n", b"how are you?\n"):
+        writer.stdin.write(word)
+        writer.stdin.flush()
+        assert reader.stdout.readline() == word
+    writer.stdin.close()
+    writer.wait(tree.limit(5))
+    reader.send_signal(signal.SIGINT)
+    assert finish(reader) == (0, b"", "")
+
+
+def test_a_killed_sender_is_noticed_and_another_takes_its_place():
+    memory = Memory()
+    receiver = memory.start("recv", "a")
+    sender = memory.start("send", "a")
+    sender.stdin.write(b"half")
+    sender.stdin.flush()
+    assert receiver.stdout.read(4) == b"half"
+    sender.kill()
+    sender.wait()
+    assert memory.run("send", "a", data=b"whole").returncode == 0
+    status, output, errors = finish(receiver)
+    assert (status, output) == (1, b"")
+    assert errors == "ivshmemctl: a: the sender began again before the end\n"
+
+
+def test_a_sender_that_ends_before_the_end_is_status_1():
+    memory = Memory()
+    receiver = memory.start("recv", "a")
+    sender = memory.start("send", "a")
+    sender.stdin.write(b"half")
+    sender.stdin.flush()
+    assert receiver.stdout.read(4) == b"half"
+    sender.send_signal(signal.SIGTERM)
+    assert finish(sender)[0] == 1
+    assert finish(receiver) == (
+        1, b"", "ivshmemctl: a: the sender has gone before the end\n")
+
+
+def test_a_changed_byte_is_status_1():
+    memory = Memory()
+    assert memory.run("send", "a", data=b"payload").returncode == 0
+    content = Path(memory.file.name).read_bytes()
+    at = content.index(b"payload")
+    with open(memory.file.name, "r+b") as file:
+        file.seek(at)
+        file.write(b"P")
+    found = memory.run("recv", "a")
+    assert found.returncode == 1
+    assert found.stderr.startswith(b"ivshmemctl: a: what came is not what was sent")
+
+
+def test_a_second_sender_is_refused_while_the_first_lives():
+    memory = Memory()
+    reader = memory.start("cat", "a")
+    sender = memory.start("send", "a")
+    sender.stdin.write(b"x")
+    sender.stdin.flush()
+    assert reader.stdout.read(1) == b"x"
+    found = memory.run("send", "a")
+    assert found.returncode == 1
+    assert b"another one uses this end, and is alive" in found.stderr, found
+    assert memory.run("send", "a", "--take-over", data=b"y").returncode == 0
+    assert reader.stdout.read(1) == b"y"
+    assert finish(sender, b"z")[0] == 1
+    reader.kill()
+    reader.wait()
+
+
+def test_memory_with_something_else_is_named_and_formatted():
+    memory = Memory()
+    Path(memory.file.name).write_bytes(b"x" * tree.MIB)
+    found = memory.run("list")
+    assert found.returncode == 1
+    assert b"'ivshmemctl channel format' makes it new" in found.stderr, found
+    assert memory.run("format").returncode == 0
+    assert memory.run("send", "a").returncode == 0
+
+
+def test_memory_that_is_empty_or_small_is_status_1():
+    found = Memory().run("list")
+    assert found.returncode == 1 and b"nobody has made" in found.stderr
+    found = Memory(4096).run("send", "a")
+    assert found.returncode == 1 and b"32K are the least" in found.stderr
+
+
+def test_usage_errors_are_status_2_and_say_what_is_right():
+    memory = Memory()
+    for arguments, words in (
+            ((), "needs ACTION"), (("frob",), "no such action, there are list"),
+            (("send",), "needs NAME"), (("list", "a"), "unexpected argument"),
+            (("send", "a", "b"), "unexpected argument"),
+            (("send", "a/b"), "not 1 to 26 of the characters"),
+            (("send", "a" * 27), "not 1 to 26 of the characters"),
+            (("send", "a", "--size", "5000"), "power of two from 4K to 1G"),
+            (("send", "a", "--vector", "256"), "--vector")):
+        found = memory.run(*arguments)
+        assert found.returncode == 2 and words in found.stderr.decode(), found
+
+
+def test_list_shows_who_is_alive_silent_and_left():
+    memory = Memory()
+    reader = memory.start("cat", "a")
+    writer = memory.start("send", "a")
+    writer.stdin.write(b"x")
+    writer.stdin.flush()
+    assert reader.stdout.read(1) == b"x"
+    assert memory.run("send", "b").returncode == 0
+    writer.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, writer.pid, os.WSTOPPED)
+    shown = json.loads(memory.run("list", "--json").stdout)["entries"]
+    states = {entry["name"]: entry["state"] for entry in shown
+              if entry["kind"] == "peer"}
+    assert states == {"recv.a": "alive", "send.a": "silent", "send.b": "left"}
+    for process in (reader, writer):
+        process.kill()
+        process.wait()
+
+
+def test_dump_is_that_of_the_reader_made_from_the_document():
+    memory = Memory()
+    for name, size in (("a", "4K"), ("b", "64K"), ("c", "8K")):
+        assert memory.run("send", name, "--size", size, data=b"1234567" * 100
+                          ).returncode == 0
+    assert memory.run("recv", "b").returncode == 0
+    shown = json.loads(memory.run("dump", "--json").stdout)["entries"]
+    reader = subprocess.run([tree.TOP / "scripts/channel-dump", memory.file.name],
+                            capture_output=True, text=True, check=True)
+    ours = [{key: value for key, value in entry.items() if value is not None}
+            for entry in shown]
+    theirs = [{key: value for key, value in entry.items() if value is not None}
+              for entry in json.loads(reader.stdout)["entries"]]
+    assert len(ours) == 3 + 3 + 1 and ours == theirs, (ours, theirs)
+
+
+program.main()
