@@ -13,6 +13,7 @@ export includedir datadir mandir completiondir \
 help:
 	@echo 'make demo          two guests talk over shared memory, explained'
 	@echo 'make check         all tests (make check-quick: the short ones)'
+	@echo 'make fuzz-lib      fuzzes the library, for longer than the tests do'
 	@echo 'make check-full    also the tests that take minutes'
 	@echo 'make kernels       the matrix of kernels, and its table in the README'
 	@echo 'make all           the library, the tool, the server, the examples'
