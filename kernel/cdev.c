@@ -5,6 +5,7 @@
  * looked up at open.
  */
 #include <linux/cdev.h>
+#include <linux/file.h>
 #include <linux/nospec.h>
 #include <linux/xarray.h>
 
@@ -83,7 +84,26 @@ union ivshmem_arg {
 	struct ivshmem_info info;
 	struct ivshmem_ring ring;
 	struct ivshmem_vector_eventfd vector_eventfd;
+	struct {
+		struct ivshmem_dmabuf arg;
+		struct file *file;	/* until the user has its number */
+	} dmabuf;
 };
+
+static u64 ivshmem_features(const struct ivshmem_device *ivd)
+{
+	u64 features = 0;
+
+	if (ivd->has_doorbell)
+		features |= IVSHMEM_FEATURE_DOORBELL;
+	if (ivd->has_pages)
+		features |= IVSHMEM_FEATURE_STRUCT_PAGES;
+#ifdef IVSHMEM_HAVE_DMABUF
+	if (ivd->has_pages)
+		features |= IVSHMEM_FEATURE_DMABUF;
+#endif
+	return features;
+}
 
 static int ivshmem_ioctl_info(struct file *file, union ivshmem_arg *arg)
 {
@@ -98,7 +118,7 @@ static int ivshmem_ioctl_info(struct file *file, union ivshmem_arg *arg)
 	up_read(&ivd->lock);
 	if (ret)
 		return ret;
-	info->features = ivd->has_doorbell ? IVSHMEM_FEATURE_DOORBELL : 0;
+	info->features = ivshmem_features(ivd);
 	info->shmem_size = ivd->shmem_size;
 	info->generation = atomic64_read(&ivd->generation);
 	info->nr_vectors = ivd->nr_vectors;
@@ -138,9 +158,45 @@ static int ivshmem_ioctl_vector_eventfd(struct file *file,
 				   arg->vector_eventfd.vector, eventfd);
 }
 
+static int ivshmem_ioctl_dmabuf(struct file *file, union ivshmem_arg *arg)
+{
+	struct ivshmem_file *ivf = file->private_data;
+	struct ivshmem_dmabuf *dmabuf = &arg->dmabuf.arg;
+	int fd;
+
+	if ((file->f_mode & (FMODE_READ | FMODE_WRITE)) !=
+	    (FMODE_READ | FMODE_WRITE))
+		return -EACCES;
+	if (dmabuf->reserved)
+		return -EINVAL;
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	arg->dmabuf.file = ivshmem_dmabuf_export(ivf->ivd, dmabuf->offset,
+						 dmabuf->length);
+	if (IS_ERR(arg->dmabuf.file)) {
+		put_unused_fd(fd);
+		return PTR_ERR(arg->dmabuf.file);
+	}
+	dmabuf->fd = fd;
+	return 0;
+}
+
+/* Only a number that the user knows becomes a file. */
+static void ivshmem_ioctl_dmabuf_finish(union ivshmem_arg *arg, bool known)
+{
+	if (known) {
+		fd_install(arg->dmabuf.arg.fd, arg->dmabuf.file);
+		return;
+	}
+	put_unused_fd(arg->dmabuf.arg.fd);
+	fput(arg->dmabuf.file);
+}
+
 /*
  * size is that of the struct we know, min_size that of its first version, and
- * reply says whether it is copied back.
+ * reply says whether it is copied back. finish is called when run succeeded,
+ * and told whether the user has the reply.
  */
 struct ivshmem_ioctl {
 	unsigned int cmd;
@@ -148,6 +204,7 @@ struct ivshmem_ioctl {
 	u32 min_size;
 	bool reply;
 	int (*run)(struct file *file, union ivshmem_arg *arg);
+	void (*finish)(union ivshmem_arg *arg, bool known);
 };
 
 static const struct ivshmem_ioctl ivshmem_ioctls[] = {
@@ -169,6 +226,14 @@ static const struct ivshmem_ioctl ivshmem_ioctls[] = {
 		.size = sizeof(struct ivshmem_vector_eventfd),
 		.min_size = offsetofend(struct ivshmem_vector_eventfd, eventfd),
 		.run = ivshmem_ioctl_vector_eventfd,
+	},
+	[_IOC_NR(IVSHMEM_DMABUF)] = {
+		.cmd = IVSHMEM_DMABUF,
+		.size = sizeof(struct ivshmem_dmabuf),
+		.min_size = offsetofend(struct ivshmem_dmabuf, reserved),
+		.reply = true,
+		.run = ivshmem_ioctl_dmabuf,
+		.finish = ivshmem_ioctl_dmabuf_finish,
 	},
 };
 
@@ -211,9 +276,13 @@ static long ivshmem_cdev_ioctl(struct file *file, unsigned int cmd,
 	ret = ivshmem_ioctl_copy_in(ioctl, &arg, user_arg, &user_size);
 	if (!ret)
 		ret = ioctl->run(file, &arg);
-	if (!ret && ioctl->reply &&
+	if (ret)
+		return ret;
+	if (ioctl->reply &&
 	    copy_to_user(user_arg, &arg, min(user_size, ioctl->size)))
 		ret = -EFAULT;
+	if (ioctl->finish)
+		ioctl->finish(&arg, !ret);
 	return ret;
 }
 

@@ -27,6 +27,7 @@
 #include <linux/ivshmem_guest.h>
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -81,6 +82,10 @@ struct ivshmem_vector {
  * @shmem_order: order of the largest page that mappings may have
  * @shmem_reserved: the kernel's mapping that makes large pages write-back,
  *	never read through; NULL without them
+ * @has_pages: the shared memory has struct pages, see shmem_pages.c
+ * @pgmap: those pages
+ * @nr_dmabuf_maps: mappings of dma-bufs for the DMA of other devices; grows
+ *	only under @lock while !@dead
  * @generation: how often firings may have been lost, see the uAPI header
  * @has_doorbell: the device has MSI-X, and so a doorbell that works
  * @revision: PCI revision
@@ -101,6 +106,9 @@ struct ivshmem_device {
 	u64 shmem_size;
 	unsigned int shmem_order;
 	void *shmem_reserved;
+	bool has_pages;
+	struct dev_pagemap pgmap;
+	atomic_t nr_dmabuf_maps;
 	atomic64_t generation;
 	bool has_doorbell;
 	u8 revision;
@@ -153,6 +161,7 @@ void ivshmem_shmem_exit(void);
 int ivshmem_shmem_setup(struct ivshmem_device *ivd);
 void ivshmem_shmem_stop(struct ivshmem_device *ivd);
 void ivshmem_shmem_release(struct ivshmem_device *ivd);
+int ivshmem_shmem_map(struct ivshmem_device *ivd, struct vm_area_struct *vma);
 int ivshmem_shmem_mmap(struct file *file, struct vm_area_struct *vma);
 unsigned long ivshmem_shmem_get_unmapped_area(struct file *file,
 					      unsigned long addr,
@@ -166,6 +175,16 @@ void ivshmem_huge_setup(struct ivshmem_device *ivd);
 void ivshmem_huge_release(struct ivshmem_device *ivd);
 vm_fault_t ivshmem_huge_insert(struct vm_fault *vmf, unsigned int order,
 			       phys_addr_t phys);
+
+/* shmem_pages.c: struct pages for BAR2 */
+void ivshmem_pages_setup(struct ivshmem_device *ivd);
+void ivshmem_pages_release(struct ivshmem_device *ivd);
+vm_fault_t ivshmem_pages_insert(struct vm_area_struct *vma, unsigned long addr,
+				unsigned long count, phys_addr_t phys);
+
+/* dmabuf.c: parts of BAR2 as dma-bufs */
+struct file *ivshmem_dmabuf_export(struct ivshmem_device *ivd, u64 offset,
+				   u64 length);
 
 /* page_attr.c: how mappings are cached */
 pgprot_t ivshmem_page_attr_prot(pgprot_t prot);

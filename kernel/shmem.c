@@ -9,7 +9,8 @@
  * x86 firmware declares the PCI hole uncacheable in the MTRRs, and the kernel's
  * own helpers then refuse to map it write-back. BAR2 is memory of the host, so
  * the fault handler writes the page table entries itself, unless shmem_huge.c
- * found that larger ones are write-back.
+ * found that larger ones are write-back, or the memory has struct pages
+ * (shmem_pages.c).
  */
 #include <linux/mman.h>
 #include <linux/mount.h>
@@ -61,13 +62,21 @@ int ivshmem_shmem_setup(struct ivshmem_device *ivd)
 	ivd->inode = inode;
 	ivd->shmem_phys = pci_resource_start(ivd->pdev, IVSHMEM_BAR_SHMEM);
 	ivd->shmem_size = pci_resource_len(ivd->pdev, IVSHMEM_BAR_SHMEM);
-	ivshmem_huge_setup(ivd);
+	ivshmem_pages_setup(ivd);
+	if (!ivd->has_pages)
+		ivshmem_huge_setup(ivd);
 	return 0;
 }
 
-/** ivshmem_shmem_stop() - let BAR2 go; no mapping of it is left */
+/**
+ * ivshmem_shmem_stop() - let BAR2 go
+ * @ivd: a dead device, no mapping is left
+ *
+ * Context: waits for those who have pinned pages, if there are struct pages.
+ */
 void ivshmem_shmem_stop(struct ivshmem_device *ivd)
 {
+	ivshmem_pages_release(ivd);
 	ivshmem_huge_release(ivd);
 }
 
@@ -176,8 +185,14 @@ static bool ivshmem_shmem_is_there(const struct ivshmem_window *window)
 static vm_fault_t ivshmem_shmem_fill(struct vm_fault *vmf,
 				     struct ivshmem_window *window)
 {
+	const struct ivshmem_device *ivd = window->vma->vm_private_data;
+
 	if (!ivshmem_shmem_is_there(window))
 		return VM_FAULT_SIGBUS;
+	if (ivd->has_pages)
+		return ivshmem_pages_insert(window->vma, window->start,
+					    PHYS_PFN(window->end - window->start),
+					    window->phys);
 	if (ivshmem_shmem_is_huge(window, PMD_SIZE) && pmd_none(*vmf->pmd))
 		return ivshmem_huge_insert(vmf, PMD_SHIFT - PAGE_SHIFT,
 					   window->phys);
@@ -197,7 +212,7 @@ static vm_fault_t ivshmem_shmem_fault(struct vm_fault *vmf)
 	return ret;
 }
 
-#ifdef IVSHMEM_HUGE_PFNMAP
+#ifdef IVSHMEM_HAVE_HUGE_PFNMAP
 /* The kernel asks for 1 GiB, then for 2 MiB, and then calls .fault. */
 static vm_fault_t ivshmem_shmem_huge_fault(struct vm_fault *vmf,
 					   unsigned int order)
@@ -240,7 +255,7 @@ static int ivshmem_shmem_access(struct vm_area_struct *vma, unsigned long addr,
 /* No .map_pages: then .fault always runs under mmap_lock. */
 static const struct vm_operations_struct ivshmem_shmem_vm_ops = {
 	.fault = ivshmem_shmem_fault,
-#ifdef IVSHMEM_HUGE_PFNMAP
+#ifdef IVSHMEM_HAVE_HUGE_PFNMAP
 	.huge_fault = ivshmem_shmem_huge_fault,
 #endif
 #ifdef CONFIG_HAVE_IOREMAP_PROT
@@ -249,9 +264,9 @@ static const struct vm_operations_struct ivshmem_shmem_vm_ops = {
 };
 
 /**
- * ivshmem_shmem_mmap() - map a part of BAR2
- * @file: an open node
- * @vma: what is asked for
+ * ivshmem_shmem_map() - map a part of BAR2
+ * @ivd: a device whose inode the VMA's file has the mapping of
+ * @vma: what is asked for; its offset is one into BAR2
  *
  * Nothing is mapped here, only in the fault handler: the VMA is not yet in the
  * inode's mapping, and a revocation would miss it.
@@ -259,10 +274,8 @@ static const struct vm_operations_struct ivshmem_shmem_vm_ops = {
  * Context: under mmap_lock; takes ivd->lock for reading.
  * Return: 0, -EINVAL, -ENODEV, -EPERM.
  */
-int ivshmem_shmem_mmap(struct file *file, struct vm_area_struct *vma)
+int ivshmem_shmem_map(struct ivshmem_device *ivd, struct vm_area_struct *vma)
 {
-	struct ivshmem_file *ivf = file->private_data;
-	struct ivshmem_device *ivd = ivf->ivd;
 	u64 len = vma->vm_end - vma->vm_start;
 	bool dead;
 
@@ -282,7 +295,8 @@ int ivshmem_shmem_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EPERM;
 
 	vm_flags_clear(vma, VM_MAYEXEC);
-	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
+	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP |
+			  (ivd->has_pages ? VM_MIXEDMAP : VM_PFNMAP));
 	/* Else the kernel asks for no 1 GiB where huge pages are on request. */
 	if (ivd->shmem_order)
 		vm_flags_set(vma, VM_HUGEPAGE);
@@ -290,6 +304,14 @@ int ivshmem_shmem_mmap(struct file *file, struct vm_area_struct *vma)
 	vma->vm_private_data = ivd;
 	vma->vm_ops = &ivshmem_shmem_vm_ops;
 	return 0;
+}
+
+/** ivshmem_shmem_mmap() - the same, through the node */
+int ivshmem_shmem_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct ivshmem_file *ivf = file->private_data;
+
+	return ivshmem_shmem_map(ivf->ivd, vma);
 }
 
 /* To what an address of a mapping is best aligned, with its offset. */

@@ -14,7 +14,7 @@
 
 #include "ivshmem_drv.h"
 
-#ifdef IVSHMEM_HUGE_PFNMAP
+#ifdef IVSHMEM_HAVE_HUGE_PFNMAP
 
 /* Whether the kernel's own mapping is write-back, by its page table entry. */
 static bool ivshmem_huge_is_wb(const void *memory)

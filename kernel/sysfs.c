@@ -69,6 +69,15 @@ static ssize_t page_size_show(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RO(page_size);
 
+static ssize_t struct_pages_show(struct device *dev,
+				 struct device_attribute *attr, char *buf)
+{
+	struct ivshmem_device *ivd = dev_get_drvdata(dev);
+
+	return sysfs_emit(buf, "%d\n", ivd->has_pages);
+}
+static DEVICE_ATTR_RO(struct_pages);
+
 static struct attribute *ivshmem_sysfs_attrs[] = {
 	&dev_attr_own_id.attr,
 	&dev_attr_nr_vectors.attr,
@@ -77,6 +86,7 @@ static struct attribute *ivshmem_sysfs_attrs[] = {
 	&dev_attr_generation.attr,
 	&dev_attr_page_attr.attr,
 	&dev_attr_page_size.attr,
+	&dev_attr_struct_pages.attr,
 	NULL
 };
 

@@ -58,7 +58,17 @@ static inline void vm_flags_clear(struct vm_area_struct *vma,
  * x86 only, since only there the attribute that they get can be proved.
  */
 #if defined(CONFIG_ARCH_SUPPORTS_HUGE_PFNMAP) && defined(CONFIG_X86_64)
-#define IVSHMEM_HUGE_PFNMAP
+#define IVSHMEM_HAVE_HUGE_PFNMAP
+#endif
+
+/* See shmem_pages.c; 64-bit only, since elsewhere addresses are scarce. */
+#if defined(CONFIG_ZONE_DEVICE) && defined(CONFIG_64BIT) && \
+	COMPAT_PLUGGABLE_RANGE == 1
+#define IVSHMEM_HAVE_STRUCT_PAGES
+#endif
+
+#if defined(IVSHMEM_HAVE_STRUCT_PAGES) && defined(CONFIG_DMA_SHARED_BUFFER)
+#define IVSHMEM_HAVE_DMABUF
 #endif
 
 #if COMPAT_VMF_INSERT_PFN_PMD == 2

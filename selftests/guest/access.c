@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A mapping as the buffer of system calls. What copies works; what wants the
- * pages themselves fails cleanly, with EFAULT, and leaves the bytes alone. A
- * debugger sees the memory.
+ * A mapping as the buffer of system calls that copy, and under a debugger: all
+ * of this works in every mode. What wants the pages themselves is in pins.c.
  */
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -123,47 +122,6 @@ TEST_F(access, ioctl_argument_and_event_can_be_in_the_devices_own_mapping)
 	ASSERT_EQ(sizeof(*event), read(doorbell, event, sizeof(*event)));
 	EXPECT_EQ(1, event->vector);
 	close(doorbell);
-}
-
-/* --- what wants pages -------------------------------------------------------------- */
-
-TEST_F(access, process_vm_readv_of_the_mapping_is_efault)
-{
-	char buf[256];
-	struct iovec local = { buf, sizeof(buf) };
-	struct iovec remote = { self->memory, sizeof(buf) };
-
-	EXPECT_EQ(0, memcmp(self->memory, self->whole, self->page));
-	EXPECT_ERRNO(EFAULT, process_vm_readv(getpid(), &local, 1, &remote, 1,
-					      0));
-}
-
-TEST_F(access, process_vm_writev_of_the_mapping_is_efault)
-{
-	char buf[256] = "";
-	struct iovec local = { buf, sizeof(buf) };
-	struct iovec remote = { self->memory, sizeof(buf) };
-	char first = self->memory[1];
-
-	EXPECT_ERRNO(EFAULT, process_vm_writev(getpid(), &local, 1, &remote, 1,
-					       0));
-	EXPECT_EQ(first, self->whole[1]);
-}
-
-TEST_F(access, vmsplice_of_the_mapping_is_efault)
-{
-	struct iovec iov = { self->memory, self->page };
-
-	EXPECT_EQ(0, memcmp(self->memory, self->whole, self->page));
-	EXPECT_ERRNO(EFAULT, vmsplice(self->ends[1], &iov, 1, SPLICE_F_GIFT));
-	EXPECT_EQ(0, poll_now(self->ends[0], POLLIN));
-}
-
-TEST_F(access, vmsplice_before_any_touch_is_efault)
-{
-	struct iovec iov = { self->memory, self->page };
-
-	EXPECT_ERRNO(EFAULT, vmsplice(self->ends[1], &iov, 1, 0));
 }
 
 /* --- debuggers ------------------------------------------------------------------- */

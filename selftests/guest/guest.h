@@ -79,6 +79,13 @@ static inline MAYBE_UNUSED size_t shmem_size(int fd)
 	return get_info(fd, &info) ? 0 : info.shmem_size;
 }
 
+static inline MAYBE_UNUSED bool has_feature(int fd, __u64 feature)
+{
+	struct ivshmem_info info;
+
+	return !get_info(fd, &info) && info.features & feature;
+}
+
 static inline int ring(int fd, __u32 peer, __u32 vector)
 {
 	struct ivshmem_ring arg = {

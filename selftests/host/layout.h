@@ -28,6 +28,12 @@
 	do_it(ivshmem_vector_eventfd, flags, 4, 4) \
 	do_it(ivshmem_vector_eventfd, vector, 8, 4) \
 	do_it(ivshmem_vector_eventfd, eventfd, 12, 4) \
+	do_it(ivshmem_dmabuf, size, 0, 4) \
+	do_it(ivshmem_dmabuf, flags, 4, 4) \
+	do_it(ivshmem_dmabuf, offset, 8, 8) \
+	do_it(ivshmem_dmabuf, length, 16, 8) \
+	do_it(ivshmem_dmabuf, fd, 24, 4) \
+	do_it(ivshmem_dmabuf, reserved, 28, 4) \
 	do_it(ivshmem_event, vector, 0, 4) \
 	do_it(ivshmem_event, reserved, 4, 4) \
 	do_it(ivshmem_event, count, 8, 8)
@@ -37,13 +43,18 @@
 	do_it(sizeof(struct ivshmem_info), 48) \
 	do_it(sizeof(struct ivshmem_ring), 16) \
 	do_it(sizeof(struct ivshmem_vector_eventfd), 16) \
+	do_it(sizeof(struct ivshmem_dmabuf), 32) \
 	do_it(sizeof(struct ivshmem_event), 16) \
 	do_it(_Alignof(struct ivshmem_info), 8) \
+	do_it(_Alignof(struct ivshmem_dmabuf), 8) \
 	do_it(_Alignof(struct ivshmem_event), 8) \
 	do_it(IVSHMEM_INFO, 0x7800) \
 	do_it(IVSHMEM_RING, 0x7801) \
 	do_it(IVSHMEM_VECTOR_EVENTFD, 0x7802) \
+	do_it(IVSHMEM_DMABUF, 0x7805) \
 	do_it(IVSHMEM_FEATURE_DOORBELL, 1) \
+	do_it(IVSHMEM_FEATURE_DMABUF, 16) \
+	do_it(IVSHMEM_FEATURE_STRUCT_PAGES, 32) \
 	do_it(IVSHMEM_PEER_MAX, 65535) \
 	do_it(IVSHMEM_VECTOR_MAX, 255) \
 	do_it(IVSHMEM_PAGE_ATTR_UNKNOWN, 0) \

@@ -11,6 +11,9 @@ from pathlib import Path
 import tree
 
 TCG = ["-accel", "tcg,thread=multi", "-cpu", "max,-erms,-fsrm"]
+#: The guest's clock counts its instructions, one for each nanosecond.
+ICOUNT = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off",
+          "-cpu", "max,-erms,-fsrm"]
 KVM = ["-accel", "kvm", "-cpu", "host"]
 QEMU = "qemu-system-x86_64"
 

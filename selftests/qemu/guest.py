@@ -49,7 +49,8 @@ class Guest:
 
     def _start(self, stage):
         ours, theirs = zip(*(socket.socketpair() for _ in range(2)))
-        self.command = [accel.QEMU, *stage.accel,
+        self.command = [accel.QEMU,
+                        *(accel.ICOUNT if self.machine.icount else stage.accel),
                         *machine_arguments(self.machine),
                         *boot_arguments(stage, self._append(),
                                         self.machine.system),
@@ -120,7 +121,7 @@ class Guest:
         text = self.output("cd /sys/class/ivshmem 2>/dev/null || exit 0;"
                            "for n in *; do [ -e $n/device ] || continue;"
                            "for a in own_id nr_vectors shmem_size revision"
-                           " page_attr page_size generation; do"
+                           " page_attr page_size struct_pages generation; do"
                            ' echo "$n $a $(cat $n/$a)"; done;'
                            'echo "$n address $(basename $(readlink -f'
                            ' $n/device))"; done')

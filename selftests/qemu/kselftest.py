@@ -15,7 +15,7 @@ def run(name, guest, lab, report, prefix="guest", seconds=30):
     if "." not in name and not tree.built(f"selftests/guest/{name}"):
         raise AssertionError(f"{name}.c is not built")
     doorbell, plain = guest.node(vectors=4), guest.node(vectors=0)
-    guest.output("modprobe ivshmem_pagewalk")
+    guest.output("modprobe -a ivshmem_pagewalk ivshmem_importer")
     status, output = guest.run(
         f"cd /tests && IVSHMEM_NODE={doorbell['path']}"
         f" IVSHMEM_PLAIN_NODE={plain['path']} ./{name} 2>&1", seconds)

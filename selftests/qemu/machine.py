@@ -47,14 +47,16 @@ class Machine:
     options: tuple          # more words for QEMU
     append: str             # more words for the kernel
     system: str             # "", "python" or "systemd": see guest.SYSTEMS
+    icount: bool            # count instructions instead of time
     kernel: str             # a row of rows.py, or a version; "" the default one
 
     def __init__(self, *devices, machine="q35", root_ports=0, memory=256,
                  smp=1, load=True, options=(), append="",
-                 system="", kernel=""):
+                 system="", icount=False, kernel=""):
         values = dict(devices=devices, machine=machine, root_ports=root_ports,
                       memory=memory, smp=smp, load=load, options=options,
-                      append=append, system=system, kernel=kernel)
+                      append=append, system=system, icount=icount,
+                      kernel=kernel)
         for name, value in values.items():
             object.__setattr__(self, name, value)
 

@@ -22,11 +22,13 @@
  *
  *   E2BIG       the struct has non-zero bytes that this driver does not know,
  *               or is longer than a page
- *   EACCES      the file was not opened for writing (ring, writable mapping)
+ *   EACCES      the file was not opened for writing (ring, writable mapping), or
+ *               not for both reading and writing (dma-buf)
  *   EAGAIN      O_NONBLOCK is set, and no vector fired or another read() of this
  *               file takes what did (read)
  *   EBADF       the eventfd number is not an open file
  *   EFAULT      a pointer does not point to memory of the caller
+ *   EMFILE      the process has as many open files as it may have (dma-buf)
  *   EINTR       a signal came before anything happened (read)
  *   EINVAL      a size, peer, vector, offset or file is outside its range or of
  *               the wrong kind
@@ -53,8 +55,9 @@
 #define IVSHMEM_INFO		_IO(IVSHMEM_IOC_TYPE, 0x00)
 #define IVSHMEM_RING		_IO(IVSHMEM_IOC_TYPE, 0x01)
 #define IVSHMEM_VECTOR_EVENTFD	_IO(IVSHMEM_IOC_TYPE, 0x02)
+#define IVSHMEM_DMABUF		_IO(IVSHMEM_IOC_TYPE, 0x05)
 /*
- * Reserved: 0x03 vector mask, 0x04 vector statistics, 0x05 dma-buf export.
+ * Reserved: 0x03 vector mask, 0x04 vector statistics.
  */
 
 /* The last peer and vector that a doorbell can address. */
@@ -67,9 +70,17 @@
 /* Bits of ivshmem_info.features. */
 /* The device has a doorbell: IVSHMEM_RING, IVSHMEM_VECTOR_EVENTFD, read(). */
 #define IVSHMEM_FEATURE_DOORBELL	(1ULL << 0)
+/* IVSHMEM_DMABUF works. */
+#define IVSHMEM_FEATURE_DMABUF		(1ULL << 4)
 /*
- * Reserved: bit 1 mapped registers, 2 vector mask, 3 vector statistics,
- * 4 dma-buf export, 5 shared memory with struct pages.
+ * The shared memory has struct pages: the kernel can pin a mapping (O_DIRECT,
+ * registered buffers of io_uring, vmsplice, process_vm_readv), and the removal
+ * of the device waits until all pins are gone. Without it such calls fail with
+ * EFAULT.
+ */
+#define IVSHMEM_FEATURE_STRUCT_PAGES	(1ULL << 5)
+/*
+ * Reserved: bit 1 mapped registers, 2 vector mask, 3 vector statistics.
  */
 
 /* Values of ivshmem_info.page_attr: how a user mapping is cached. */
@@ -140,6 +151,29 @@ struct ivshmem_vector_eventfd {
 	__u32 flags;
 	__u32 vector;
 	__s32 eventfd;
+};
+
+/**
+ * struct ivshmem_dmabuf - make a dma-buf of a range (IVSHMEM_DMABUF)
+ * @size: in: sizeof(struct ivshmem_dmabuf)
+ * @flags: in: 0
+ * @offset: in: first byte in the shared memory, a multiple of the page size
+ * @length: in: bytes, a multiple of the page size, not 0
+ * @fd: out: a new file descriptor, close-on-exec, owned by the caller
+ * @reserved: in: 0
+ *
+ * The node must be open for reading and writing. The dma-buf lives on when the
+ * node is closed. When the device goes away its mappings raise SIGBUS, new
+ * attachments and DMA_BUF_IOCTL_SYNC fail with ENODEV, and the removal waits
+ * until no other device has it mapped for DMA.
+ */
+struct ivshmem_dmabuf {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 offset;
+	__aligned_u64 length;
+	__s32 fd;
+	__u32 reserved;
 };
 
 /**

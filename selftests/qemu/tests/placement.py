@@ -10,6 +10,7 @@ import os
 
 import mtrr
 import plugs
+import rows
 from machine import Machine, Plain
 from scenario import guests, needs
 from tree import GIB, MIB
@@ -17,6 +18,7 @@ from tree import GIB, MIB
 FIRMWARE = {"seabios": (), "ovmf": ("-bios", "/usr/share/ovmf/OVMF.fd")}
 SIZES = (4096, 64 * 1024, MIB, 2 * MIB, 64 * MIB, 256 * MIB, 4 * GIB)
 HUGE, GIGANTIC = 2 * MIB, GIB
+KERNELS = ("", *(row for row in rows.ROWS if row in ("5.10", "6.12", "7.3")))
 #: Kernels on which entries larger than a page are safe without struct pages.
 HUGE_PFNMAP = (6, 12)
 
@@ -81,10 +83,10 @@ def check_all(guest, firmware, plugged, sizes):
         check(guest, node, firmware, plugged)
 
 
-def cold(firmware, machine):
+def cold(firmware, machine, kernel):
     # With less memory the kernel switches transparent huge pages off, and then
     # asks the driver for 2 MiB at most.
-    where = Machine(*map(Plain, SIZES), machine=machine,
+    where = Machine(*map(Plain, SIZES), machine=machine, kernel=kernel,
                     memory=640, options=FIRMWARE[firmware])
 
     @guests(guest=where, fresh=True)
@@ -93,13 +95,13 @@ def cold(firmware, machine):
     return run
 
 
-def hot(firmware, machine):
+def hot(firmware, machine, kernel):
     bus = "port0" if machine == "q35" else "pci.0"
     sizes = (4096, MIB, 64 * MIB)
     ports = () if machine == "pc" else (
         "-device", "pcie-root-port,id=port0,chassis=1,slot=1,"
                    "pref64-reserve=128M")
-    where = Machine(machine=machine,
+    where = Machine(machine=machine, kernel=kernel,
                     options=(*FIRMWARE[firmware], *ports))
 
     @guests(guest=where, fresh=True)
@@ -113,24 +115,31 @@ def hot(firmware, machine):
     return run
 
 
-def behind_port(firmware):
-    """SeaBIOS gives a port a window below 4 GiB, if it is not asked for more."""
-    where = Machine(Plain(64 * MIB, port="port0"), root_ports=1,
-                    options=FIRMWARE[firmware])
+def low(firmware, kernel):
+    """Without a large device SeaBIOS puts all below 4 GiB, also behind ports."""
+    sizes = (4096, 2 * MIB, 256 * MIB)
+    where = Machine(*map(Plain, sizes), Plain(64 * MIB, port="port0"),
+                    root_ports=1, kernel=kernel, options=FIRMWARE[firmware])
 
     @guests(guest=where, fresh=True)
     def run(guest):
-        check_all(guest, firmware, "cold", (64 * MIB,))
+        check_all(guest, firmware, "cold", (*sizes, 64 * MIB))
     return run
 
 
 def generate():
-    for firmware in FIRMWARE:
-        for name, test in (("cold_q35", cold(firmware, "q35")),
-                           ("cold_pc", cold(firmware, "pc")),
-                           ("hot_q35", hot(firmware, "q35")),
-                           ("hot_pc", hot(firmware, "pc")),
-                           ("port_q35", behind_port(firmware))):
-            if firmware == "ovmf":
-                test = needs(ovmf_missing)(test)
-            yield f"test_{name}_{firmware}", test
+    for kernel in KERNELS:
+        on = f"_on_{kernel}" if kernel else ""
+        for firmware in FIRMWARE:
+            tests = {f"cold_q35_{firmware}": cold(firmware, "q35", kernel),
+                     f"low_q35_{firmware}": low(firmware, kernel)}
+            # Where a device is plugged, and when, is the firmware's business.
+            if not kernel:
+                tests[f"cold_pc_{firmware}"] = cold(firmware, "pc", kernel)
+                for machine in ("q35", "pc"):
+                    tests[f"hot_{machine}_{firmware}"] = \
+                        hot(firmware, machine, kernel)
+            for name, test in tests.items():
+                if firmware == "ovmf":
+                    test = needs(ovmf_missing)(test)
+                yield f"test_{name}{on}", test
