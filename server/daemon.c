@@ -122,6 +122,9 @@ int daemon_ready(void)
 		dup2(null, fd);
 	if (null > STDERR_FILENO)
 		close(null);
+	/* With a service manager nobody waits: that is told by sd_notify(3). */
+	if (ready_pipe < 0)
+		return 0;
 	if (write(ready_pipe, "", 1) != 1)
 		log_error("the starting process: %s", strerror(errno));
 	close(ready_pipe);

@@ -51,12 +51,21 @@ static bool is_allowed(const struct limits *limits, int sock,
 	       has_allowed_group(&limits->gids, sock, cred->gid);
 }
 
+unsigned int limits_peers(const struct options *options,
+			  unsigned int nr_vectors)
+{
+	unsigned int peers = options->limits.budget /
+			     (nr_vectors ? nr_vectors : 1);
+
+	return peers < NR_IDS ? peers : NR_IDS;
+}
+
 static unsigned int peers_of_user(const struct peers *peers, uid_t uid)
 {
 	unsigned int i, nr = 0;
 
 	for (i = 0; i < peers->nr; i++)
-		nr += peers->peer[i]->cred.uid == uid;
+		nr += peers->peer[i]->state->cred.uid == uid;
 	return nr;
 }
 
@@ -81,7 +90,7 @@ const char *limits_obstacle(const struct limits *limits,
 {
 	if (!is_allowed(limits, sock, cred))
 		return "neither its user nor a group of it is allowed (see --allow-uid)";
-	if (peers->next_id >= NR_IDS)
+	if (peers->state->next_id >= NR_IDS)
 		return "all 65536 peer IDs have been used, restart the server";
 	if (most_held(peers) >= peers->limit)
 		return "the budget of eventfds is used up (see --budget)";

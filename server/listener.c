@@ -11,6 +11,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "server.h"
@@ -50,28 +51,72 @@ static bool listener_lock_is_named(const struct listener *listener)
 	       locked.st_dev == named.st_dev && locked.st_ino == named.st_ino;
 }
 
-int listener_lock(struct listener *listener, const char *path)
+static int listener_set_path(struct listener *listener, const char *path)
 {
 	if (socket_check_path(path))
 		return -1;
-	if (asprintf(&listener->lock_path, "%s.lock", path) < 0) {
+	listener->socket.path = strdup(path);
+	if (!listener->socket.path ||
+	    asprintf(&listener->lock_path, "%s.lock", path) < 0) {
 		listener->lock_path = NULL;
 		log_error("%s: %s", path, strerror(ENOMEM));
 		return -1;
 	}
+	return 0;
+}
+
+int listener_lock(struct listener *listener, const char *path)
+{
+	if (listener_set_path(listener, path))
+		return -1;
+	listener->lock_fd = store_take("lock");
+	if (listener->lock_fd >= 0)
+		return 0;
 	do {
 		listener_unlock(listener);
 		if (listener_try_lock(listener, path))
 			return -1;
 	} while (!listener_lock_is_named(listener));
+	store_add("lock", listener->lock_fd);
 	return 0;
+}
+
+static void listener_reserve(struct listener *listener)
+{
+	listener->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
 int listener_open(struct listener *listener, const struct options *options)
 {
-	listener->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	return socket_open(&listener->socket, options->socket_path, SOCK_STREAM,
-			   options->socket_mode, options->socket_group);
+	listener_reserve(listener);
+	if (socket_open(&listener->socket, listener->socket.path, SOCK_STREAM,
+			options->socket_mode, options->socket_group))
+		return -1;
+	store_add("listener", listener->socket.fd);
+	return 0;
+}
+
+/* With a lock it was our socket before; without, it is systemd's. */
+bool listener_adopt(struct listener *listener)
+{
+	struct sockaddr_un address = { 0 };
+	socklen_t size = sizeof(address) - 1;
+	int fd = store_take_listener(SOCK_STREAM);
+
+	if (fd < 0)
+		return false;
+	listener_reserve(listener);
+	getsockname(fd, (struct sockaddr *)&address, &size);
+	if (listener_set_path(listener, address.sun_path)) {
+		close(fd);
+		return false;
+	}
+	listener->socket.fd = fd;
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	listener->lock_fd = store_take("lock");
+	if (listener->lock_fd >= 0)
+		socket_identify(&listener->socket);
+	return true;
 }
 
 /* Out of descriptors: use the reserve to say no to one connection. */
@@ -84,7 +129,8 @@ static void listener_refuse_one(struct listener *listener)
 		return;
 	}
 	close(listener->reserve_fd);
-	sock = accept4(listener->socket.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	sock = accept4(listener->socket.fd, NULL, NULL,
+		       SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (sock >= 0)
 		peer_refuse(sock, "out of file descriptors (see ulimit -n)");
 	listener->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -114,21 +160,28 @@ static void listener_refuse_waiting(const struct listener *listener)
 {
 	int sock;
 
-	while ((sock = accept4(listener->socket.fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+	while ((sock = accept4(listener->socket.fd, NULL, NULL,
+			       SOCK_CLOEXEC)) >= 0)
 		peer_refuse(sock, "the server is ending");
 }
 
-void listener_close(struct listener *listener)
+/* A socket that is not ours is served by the next server. */
+void listener_close(struct listener *listener, bool final)
 {
-	socket_unlink(&listener->socket);
+	bool ours = final && listener->lock_fd >= 0;
+
+	if (ours)
+		socket_unlink(&listener->socket);
 	if (listener->reserve_fd >= 0)
 		close(listener->reserve_fd);
 	if (listener->socket.fd >= 0) {
-		listener_refuse_waiting(listener);
+		if (ours)
+			listener_refuse_waiting(listener);
 		close(listener->socket.fd);
 	}
-	if (listener->lock_fd >= 0)
+	if (ours)
 		unlink(listener->lock_path);
 	listener_unlock(listener);
+	free((char *)listener->socket.path);
 	free(listener->lock_path);
 }

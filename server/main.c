@@ -2,9 +2,12 @@
 /*
  * ivshmemd: sets all up in an order in which a failure harms nobody, and waits
  * for events. It ends on SIGTERM and SIGINT, and on nothing that a peer does.
+ * Where its descriptors are kept, it goes on from where another was ended, and
+ * on SIGHUP ends for another to go on.
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -22,9 +25,11 @@ struct server {
 	struct memory memory;
 	struct listener listener;
 	struct peers peers;
+	struct state *state;
 	int epoll_fd;
 	int signal_fd;
 	bool stopped;
+	bool handed_over;	/* another server will go on */
 };
 
 static int server_fail(const char *what)
@@ -50,9 +55,12 @@ static int server_catch_signals(struct server *server)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
+	if (store_is_there())
+		sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
+	if (!store_is_there())
+		signal(SIGHUP, SIG_IGN);
 	server->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (server->signal_fd < 0)
 		return server_fail("signalfd");
@@ -95,6 +103,15 @@ static void server_resume_accept(struct server *server)
 	server_watch(server, server->listener.socket.fd, &server->listener);
 }
 
+static void server_end(struct server *server)
+{
+	struct signalfd_siginfo info;
+
+	server->stopped = true;
+	server->handed_over = read(server->signal_fd, &info, sizeof(info)) ==
+			      sizeof(info) && info.ssi_signo == SIGHUP;
+}
+
 static void server_turn(struct server *server, const struct epoll_event *events,
 			int nr)
 {
@@ -104,7 +121,7 @@ static void server_turn(struct server *server, const struct epoll_event *events,
 		void *source = events[i].data.ptr;
 
 		if (source == &server->signal_fd)
-			server->stopped = true;
+			server_end(server);
 		else if (source == &server->listener)
 			joins = true;
 		else
@@ -142,42 +159,131 @@ static void server_loop(struct server *server)
 	}
 }
 
-static int server_listen(struct server *server)
+static int server_listen(struct server *server, bool adopted)
 {
-	if (listener_open(&server->listener, &server->options))
+	if (!adopted && listener_open(&server->listener, &server->options))
 		return -1;
-	return server_watch(server, server->listener.socket.fd, &server->listener);
+	return server_watch(server, server->listener.socket.fd,
+			    &server->listener);
+}
+
+/* All descriptors have to have room in the store: a peer less is a crash. */
+static int check_store(const struct options *options)
+{
+	unsigned int peers = limits_peers(options, options->nr_vectors);
+
+	if (!store_is_there() ||
+	    peers * (options->nr_vectors + 1) + 8 <= STORE_MAX)
+		return 0;
+	log_error("--budget %u: more descriptors than can be kept over a restart (%u)",
+		  options->limits.budget, STORE_MAX);
+	return -1;
+}
+
+static int server_begin(struct server *server)
+{
+	const struct options *options = &server->options;
+	int fd = -1;
+
+	if (check_store(options) || memory_open(&server->memory, options))
+		return -1;
+	server->state = state_create(limits_peers(options, options->nr_vectors),
+				     options->nr_vectors, &fd);
+	if (!server->state)
+		return -1;
+	if (server->memory.unlink_name)
+		snprintf(server->state->shm_name,
+			 sizeof(server->state->shm_name), "%s",
+			 server->memory.unlink_name);
+	/* The state last: with it, all is there. */
+	store_add("memory", server->memory.fd);
+	store_add("state", fd);
+	close(fd);
+	return 0;
+}
+
+/* Goes on where another server was ended. */
+static int server_resume(struct server *server, int state_fd, int memory_fd)
+{
+	const struct options *options = &server->options;
+
+	server->state = state_adopt(state_fd);
+	close(state_fd);
+	if (!server->state ||
+	    memory_adopt(&server->memory, memory_fd, server->state->shm_name,
+			 options))
+		return -1;
+	if (server->state->nr_vectors != options->nr_vectors)
+		log_warn("the peers stay as they are: %u vectors, and -n asks for %u",
+			 server->state->nr_vectors, options->nr_vectors);
+	return 0;
+}
+
+static int server_remember(struct server *server, bool *resumed)
+{
+	int state_fd = store_take("state"), memory_fd = store_take("memory");
+
+	*resumed = state_fd >= 0 && memory_fd >= 0;
+	if (*resumed)
+		return server_resume(server, state_fd, memory_fd);
+	if (memory_fd >= 0)
+		close(memory_fd);
+	return server_begin(server);
 }
 
 /* Nobody can connect before the memory is there: the greeting is at once. */
 static int server_start(struct server *server)
 {
 	const struct options *options = &server->options;
+	bool adopted, resumed;
 
-	if (listener_lock(&server->listener, options->socket_path))
+	if (store_receive())
+		return -1;
+	adopted = listener_adopt(&server->listener);
+	if (!adopted && listener_lock(&server->listener, options->socket_path))
 		return -1;
 	server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (server->epoll_fd < 0)
 		return server_fail("epoll");
 	if (server_catch_signals(server) ||
-	    memory_open(&server->memory, options) ||
-	    peers_init(&server->peers, options, server->epoll_fd,
+	    server_remember(server, &resumed) ||
+	    peers_init(&server->peers, options, server->state, server->epoll_fd,
 		       server->memory.fd) ||
-	    server_listen(server))
+	    (resumed && peers_adopt(&server->peers)) ||
+	    server_listen(server, adopted))
 		return -1;
-	if (options->foreground)
-		return 0;
-	if (options->pid_file && daemon_write_pid_file(options->pid_file))
-		return -1;
-	return daemon_ready();
+	store_drop_rest();
+	if (resumed)
+		log_notice("goes on with %u peers", server->peers.nr);
+	return 0;
 }
 
+/* Whoever started us may use the server from here on. */
+static int server_say_ready(const struct server *server)
+{
+	const struct options *options = &server->options;
+
+	if (!options->foreground) {
+		if (!store_is_there() && options->pid_file &&
+		    daemon_write_pid_file(options->pid_file))
+			return -1;
+		if (daemon_ready())
+			return -1;
+	}
+	store_say_ready();
+	log_info("listening on %s", server->listener.socket.path);
+	return 0;
+}
+
+/* What outlives a server that hands over stays as it is. */
 static void server_stop(struct server *server)
 {
+	bool final = !server->handed_over;
+
 	peers_free(&server->peers);
-	memory_close(&server->memory);
+	memory_close(&server->memory, final);
 	daemon_remove_pid_file();
-	listener_close(&server->listener);
+	listener_close(&server->listener, final);
 }
 
 int main(int argc, char **argv)
@@ -192,14 +298,16 @@ int main(int argc, char **argv)
 
 	options_parse(&server.options, argc, argv);
 	log_set_verbose(server.options.verbose);
-	if (!server.options.foreground && daemon_start())
+	if (!server.options.foreground && !store_is_there() && daemon_start())
 		return EXIT_FAILURE;
 	server_raise_fd_limit();
+	if (server.options.keeper && !store_is_there())
+		return keeper_run(&server.options, argv);
 	ret = server_start(&server);
-	if (!ret) {
-		log_info("listening on %s", server.options.socket_path);
+	if (!ret)
+		ret = server_say_ready(&server);
+	if (!ret)
 		server_loop(&server);
-	}
 	server_stop(&server);
 	return ret ? EXIT_FAILURE : EXIT_SUCCESS;
 }

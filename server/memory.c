@@ -218,12 +218,28 @@ int memory_open(struct memory *memory, const struct options *options)
 		return -1;
 	}
 	if (memory_open_kind(memory, options)) {
-		memory_close(memory);
+		memory_close(memory, true);
 		return -1;
 	}
 	if (memory->size != options->size)
 		log_notice("size: %" PRIu64 " bytes, rounded up to a power of two from %" PRIu64,
 			   memory->size, options->size);
+	return 0;
+}
+
+int memory_adopt(struct memory *memory, int fd, const char *unlink_name,
+		 const struct options *options)
+{
+	struct stat stat;
+
+	*memory = (struct memory) { .fd = fd };
+	if (fstat(fd, &stat))
+		return memory_fail("memory");
+	memory->size = (uint64_t)stat.st_size;
+	memory->unlink_name = *unlink_name ? unlink_name : NULL;
+	if (memory->size < options->size)
+		log_warn("the memory stays as it is: %" PRIu64 " bytes, and -l asks for %" PRIu64,
+			 memory->size, options->size);
 	return 0;
 }
 
@@ -242,9 +258,9 @@ static bool name_is_ours(const struct memory *memory)
 	return same;
 }
 
-void memory_close(struct memory *memory)
+void memory_close(struct memory *memory, bool final)
 {
-	if (memory->unlink_name && name_is_ours(memory))
+	if (final && memory->unlink_name && name_is_ours(memory))
 		shm_unlink(memory->unlink_name);
 	if (memory->fd >= 0)
 		close(memory->fd);

@@ -21,7 +21,7 @@
 enum {
 	OPT_VERSION = 256, OPT_BUDGET, OPT_SPARSE, OPT_STALL_TIMEOUT,
 	OPT_ALLOW_UID, OPT_ALLOW_GID, OPT_MAX_PER_UID, OPT_SOCKET_MODE,
-	OPT_SOCKET_GROUP, OPT_ANNOUNCE_LEAVE, OPT_HUGETLB,
+	OPT_SOCKET_GROUP, OPT_ANNOUNCE_LEAVE, OPT_HUGETLB, OPT_KEEPER,
 };
 
 static const struct option long_options[] = {
@@ -43,6 +43,7 @@ static const struct option long_options[] = {
 	{ "allow-uid", required_argument, NULL, OPT_ALLOW_UID },
 	{ "allow-gid", required_argument, NULL, OPT_ALLOW_GID },
 	{ "announce-leave", required_argument, NULL, OPT_ANNOUNCE_LEAVE },
+	{ "keeper", no_argument, NULL, OPT_KEEPER },
 	{ "sparse", no_argument, NULL, OPT_SPARSE },
 	{ "stall-timeout", required_argument, NULL, OPT_STALL_TIMEOUT },
 	{ 0 }
@@ -74,6 +75,7 @@ static const char help[] =
 	"                           tell peers that one has left [yes]; no for fleets\n"
 	"                           that unplug devices\n"
 	"      --stall-timeout S    disconnect a peer that reads nothing so long [30]\n"
+	"      --keeper             restart a killed server without the peers noticing\n"
 	"  -F, --foreground         do not become a daemon\n"
 	"  -p, --pidfile FILE       write the daemon's process ID there [nowhere]\n"
 	"  -v, --verbose            log joins and leaves\n"
@@ -216,6 +218,9 @@ static void parse_option(struct options *options, int option, char **argv)
 		break;
 	case OPT_ANNOUNCE_LEAVE:
 		options->announce_leave = value_yes("--announce-leave", optarg);
+		break;
+	case OPT_KEEPER:
+		options->keeper = true;
 		break;
 	case OPT_VERSION:
 		puts("ivshmemd " IVSHMEM_VERSION);

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * peer: the connected peers, their IDs and eventfds, and who is told what when
- * one joins or leaves. The listener's sockets come in through peers_join();
- * main.c passes events and time.
- *
- * What real QEMUs need, and what they die of otherwise: the order version, own
- * ID, memory, own vectors, other peers; no ID twice, ever; one leave for each
- * peer that was announced, and none for the others; never more eventfds than
- * QEMU has descriptors for.
+ * peer: one connection, its ID and eventfds, and what it is sent. peers.c says
+ * who is told what; main.c passes events.
  */
+#include <endian.h>
 #include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -24,10 +21,8 @@
 #define MEMORY_MESSAGE (-1)
 /* A version nobody speaks: on EOF instead of it QEMU would spin for ever. */
 #define REFUSED_VERSION (-1)
-#define RETRY_MS 10
-#define STALL_CHECK_MS 500
 
-static int64_t now_ms(void)
+int64_t now_ms(void)
 {
 	struct timespec now;
 
@@ -35,41 +30,58 @@ static int64_t now_ms(void)
 	return now.tv_sec * (int64_t)1000 + now.tv_nsec / 1000000;
 }
 
-int peers_init(struct peers *peers, const struct options *options,
-	       int epoll_fd, int memory_fd)
-{
-	unsigned int each = options->nr_vectors ? options->nr_vectors : 1;
-
-	*peers = (struct peers) {
-		.limit = options->limits.budget / each,
-		.nr_vectors = options->nr_vectors,
-		.epoll_fd = epoll_fd,
-		.memory_fd = memory_fd,
-		.options = options,
-	};
-	peers->peer = calloc(peers->limit, sizeof(*peers->peer));
-	if (!peers->peer)
-		log_error("peers: %s", strerror(errno));
-	return peers->peer ? 0 : -1;
-}
-
 void peer_refuse(int sock, const char *why)
 {
-	struct queue queue = { 0 };
-	unsigned int sent = 0;
+	int64_t version = htole64((uint64_t)REFUSED_VERSION);
 	struct ucred cred = { 0 };
 	socklen_t size = sizeof(cred);
 
 	getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &size);
 	log_warn("join refused: %s (process %d, user %u)", why, (int)cred.pid,
 		 (unsigned int)cred.uid);
-	if (!queue_push(&queue, REFUSED_VERSION, -1, NULL))
-		queue_send(&queue, sock, &sent);
-	queue_free(&queue);
+	send(sock, &version, sizeof(version), MSG_DONTWAIT | MSG_NOSIGNAL);
 	close(sock);
 }
 
-static void peer_free(struct peers *peers, struct peer *peer)
+/* Under these names the store keeps a peer's socket (-1) and its vectors. */
+static const char *kept_name(uint32_t id, int vector)
+{
+	static char name[16];
+
+	if (vector < 0)
+		snprintf(name, sizeof(name), "p%x", id);
+	else
+		snprintf(name, sizeof(name), "p%x.%x", id, (unsigned int)vector);
+	return name;
+}
+
+static void peer_store(struct peers *peers, const struct peer *peer)
+{
+	int i;
+
+	for (i = 0; i < (int)peers->nr_vectors; i++)
+		store_add(kept_name(peer->id, i), peer->eventfds[i]);
+	store_add(kept_name(peer->id, -1), peer->sock);
+}
+
+void peer_forget(struct peers *peers, struct peer *peer)
+{
+	int i;
+
+	peer->state->stage = STAGE_FREE;
+	atomic_signal_fence(memory_order_seq_cst);
+	for (i = -1; i < (int)peers->nr_vectors; i++)
+		store_remove(kept_name(peer->id, i));
+}
+
+/* A descriptor that is kept elsewhere too stays in the epoll set when closed. */
+void peer_close(struct peers *peers, struct peer *peer)
+{
+	epoll_ctl(peers->epoll_fd, EPOLL_CTL_DEL, peer->sock, NULL);
+	close(peer->sock);
+}
+
+void peer_free(struct peers *peers, struct peer *peer)
 {
 	unsigned int i;
 
@@ -82,72 +94,218 @@ static void peer_free(struct peers *peers, struct peer *peer)
 	free(peer);
 }
 
-static struct peer *peer_new(struct peers *peers, int sock,
-			     const struct ucred *cred)
+static struct state_peer *find_slot(struct state *state)
+{
+	unsigned int i;
+
+	for (i = 0; i < state->nr_slots; i++) {
+		if (state->peer[i].stage == STAGE_FREE)
+			return &state->peer[i];
+	}
+	errno = ENOSPC;
+	return NULL;
+}
+
+/* For the log and the status: the name may be anything. */
+static void read_program(char *program, size_t size, pid_t pid)
+{
+	char path[32];
+	FILE *file;
+	char *at;
+
+	strcpy(program, "?");
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	file = fopen(path, "re");
+	if (!file)
+		return;
+	if (!fgets(program, (int)size, file))
+		strcpy(program, "?");
+	fclose(file);
+	for (at = program; *at; at++) {
+		if (*at == '\n')
+			*at = '\0';
+		else if (*at < ' ' || *at > '~')
+			*at = '?';
+	}
+}
+
+static void fill_slot(struct state_peer *slot, uint32_t id,
+		      const struct ucred *cred)
+{
+	memset(slot, 0, sizeof(*slot));
+	slot->id = id;
+	slot->cred = *cred;
+	slot->since = time(NULL);
+	read_program(slot->program, sizeof(slot->program), cred->pid);
+}
+
+static struct peer *peer_alloc(struct peers *peers, struct state_peer *slot)
 {
 	struct peer *peer = calloc(1, sizeof(*peer));
-	unsigned int i;
 
 	if (!peer)
 		return NULL;
-	peer->id = peers->next_id;
-	peer->sock = sock;
-	peer->cred = *cred;
-	peer->held = peers->nr + 1;
+	peer->id = (uint16_t)slot->id;
+	peer->state = slot;
+	peer->sock = -1;
 	peer->eventfds = calloc(peers->nr_vectors + 1, sizeof(int));
-	if (!peer->eventfds)
-		goto err_free;
-	memset(peer->eventfds, -1, peers->nr_vectors * sizeof(int));
-	for (i = 0; i < peers->nr_vectors; i++) {
-		peer->eventfds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		if (peer->eventfds[i] < 0)
-			goto err_free;
+	if (!peer->eventfds) {
+		free(peer);
+		return NULL;
 	}
+	memset(peer->eventfds, -1, peers->nr_vectors * sizeof(int));
 	return peer;
+}
 
-err_free:
+static int peer_make_eventfds(struct peers *peers, struct peer *peer)
+{
+	unsigned int i;
+
+	for (i = 0; i < peers->nr_vectors; i++) {
+		if (peer->eventfds[i] < 0)
+			peer->eventfds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (peer->eventfds[i] < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int peer_watch(struct peers *peers, struct peer *peer)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = peer };
+
+	return epoll_ctl(peers->epoll_fd, EPOLL_CTL_ADD, peer->sock, &event);
+}
+
+/*
+ * What can fail comes first. Then it is kept, so that a server that is killed
+ * leaves it connected; then it is a member, and only then is it greeted.
+ */
+static int peer_enter(struct peers *peers, struct peer *peer)
+{
+	struct state *state = peers->state;
+
+	if (peer_make_eventfds(peers, peer) || peer_watch(peers, peer))
+		return -1;
+	peer->state->stage = STAGE_JOINING;
+	peer_store(peers, peer);
+	if (state->next_id <= peer->id)
+		state->next_id = peer->id + 1u;
+	atomic_signal_fence(memory_order_seq_cst);
+	peer->state->stage = STAGE_MEMBER;
+	return 0;
+}
+
+struct peer *peer_new(struct peers *peers, int sock, const struct ucred *cred)
+{
+	struct state_peer *slot = find_slot(peers->state);
+	struct peer *peer;
+
+	if (!slot)
+		return NULL;
+	fill_slot(slot, peers->state->next_id, cred);
+	peer = peer_alloc(peers, slot);
+	if (!peer)
+		return NULL;
+	peer->sock = sock;
+	if (!peer_enter(peers, peer))
+		return peer;
 	peer_free(peers, peer);
 	return NULL;
 }
 
-static void peer_doom(struct peer *peer, const char *why)
+/* Vectors are missing only from one that was about to join, or on an error. */
+struct peer *peer_adopt(struct peers *peers, struct state_peer *slot)
+{
+	struct peer *peer = peer_alloc(peers, slot);
+	bool whole = true;
+	int i;
+
+	if (!peer)
+		return NULL;
+	for (i = 0; i < (int)peers->nr_vectors; i++) {
+		peer->eventfds[i] = store_take(kept_name(slot->id, i));
+		whole = whole && peer->eventfds[i] >= 0;
+	}
+	peer->sock = store_take(kept_name(slot->id, -1));
+	if (peer->sock >= 0 && slot->stage == STAGE_MEMBER && whole &&
+	    !peer_watch(peers, peer))
+		return peer;
+	if (peer->sock >= 0 && slot->stage == STAGE_JOINING &&
+	    !peer_enter(peers, peer))
+		return peer;
+	if (slot->stage == STAGE_MEMBER)
+		log_error("peer %u: lost, because not all of it was kept",
+			  peer->id);
+	peer_forget(peers, peer);
+	if (peer->sock >= 0)
+		peer_close(peers, peer);
+	peer_free(peers, peer);
+	return NULL;
+}
+
+void peer_doom(struct peer *peer, const char *why)
 {
 	if (!peer->doomed && why)
 		log_warn("peer %u: disconnected: %s", peer->id, why);
 	peer->doomed = true;
 }
 
-static int peer_queue(struct peer *peer, int64_t value, int fd,
-		      const struct peer *owner)
+static int peer_queue(struct peer *peer, const struct message *message)
 {
 	if (!peer->queue.count)
 		peer->progress_ms = now_ms();
-	return queue_push(&peer->queue, value, fd, owner);
+	return queue_push(&peer->queue, message);
 }
 
-static int peer_queue_vectors(struct peers *peers, struct peer *peer,
-			      const struct peer *owner)
+/* Those that it has not got yet. */
+int peer_queue_vectors(struct peers *peers, struct peer *peer,
+		       const struct peer *owner)
 {
-	unsigned int i;
+	const struct state_peer *state = peer->state;
+	unsigned int i = 0;
 
-	for (i = 0; i < peers->nr_vectors; i++) {
-		if (peer_queue(peer, owner->id, owner->eventfds[i], owner))
+	if (state_knows(state, owner->id))
+		return 0;
+	if (state->partial && state->partial_id == owner->id)
+		i = state->partial;
+	for (; i < peers->nr_vectors; i++) {
+		struct message message = {
+			.value = owner->id,
+			.fd = owner->eventfds[i],
+			.step = { owner->id, MESSAGE_VECTOR, (uint16_t)i },
+			.owner = owner,
+		};
+
+		if (peer_queue(peer, &message))
 			return -1;
 	}
 	return 0;
 }
 
-static int peer_queue_greeting(struct peers *peers, struct peer *peer)
+int peer_queue_leave(struct peer *peer, uint16_t id)
 {
+	struct message message = {
+		.value = id,
+		.fd = -1,
+		.step = { id, MESSAGE_LEAVE, 0 },
+	};
+
+	return peer_queue(peer, &message);
+}
+
+int peer_queue_greeting(struct peers *peers, struct peer *peer)
+{
+	const struct message messages[] = {
+		{ PROTOCOL_VERSION, -1, { 0, MESSAGE_GREETING, 1 }, NULL },
+		{ peer->id, -1, { 0, MESSAGE_GREETING, 2 }, NULL },
+		{ MEMORY_MESSAGE, peers->memory_fd,
+		  { 0, MESSAGE_GREETING, 3 }, NULL },
+	};
 	unsigned int i;
 
-	if (peer_queue(peer, PROTOCOL_VERSION, -1, NULL) ||
-	    peer_queue(peer, peer->id, -1, NULL) ||
-	    peer_queue(peer, MEMORY_MESSAGE, peers->memory_fd, NULL) ||
-	    peer_queue_vectors(peers, peer, peer))
-		return -1;
-	for (i = 0; i < peers->nr; i++) {
-		if (peer_queue_vectors(peers, peer, peers->peer[i]))
+	for (i = peer->state->greeted; i < 3; i++) {
+		if (peer_queue(peer, &messages[i]))
 			return -1;
 	}
 	return 0;
@@ -169,103 +327,27 @@ static void peer_want_writable(struct peers *peers, struct peer *peer,
 		peer_doom(peer, strerror(errno));
 }
 
-static void peer_flush(struct peers *peers, struct peer *peer)
+/* One batch: who has a long queue gets the next after the others' turn. */
+void peer_flush(struct peers *peers, struct peer *peer)
 {
 	unsigned int sent = 0;
 	int err;
 
 	if (peer->doomed)
 		return;
-	err = queue_send(&peer->queue, peer->sock, &sent);
+	err = queue_send(&peer->queue, peer->sock, peers->state,
+			 (unsigned int)(peer->state - peers->state->peer),
+			 &sent);
+	peer->state->sent += sent;
 	if (sent)
 		peer->progress_ms = now_ms();
 	/* Too many descriptors in flight, or no memory: nothing will wake us. */
 	peer->retry = err == ETOOMANYREFS || err == ENOBUFS || err == ENOMEM;
-	peer_want_writable(peers, peer, err == EAGAIN);
+	peer_want_writable(peers, peer, peer->queue.count && !peer->retry);
 	if (err == EPIPE || err == ECONNRESET)
 		peer_doom(peer, NULL);
 	else if (err && err != EAGAIN && !peer->retry)
 		peer_doom(peer, strerror(err));
-}
-
-static void peers_announce(struct peers *peers, struct peer *joined)
-{
-	unsigned int i;
-
-	for (i = 0; i < peers->nr; i++) {
-		struct peer *peer = peers->peer[i];
-
-		if (peer_queue_vectors(peers, peer, joined))
-			peer_doom(peer, strerror(ENOMEM));
-		peer->held++;
-		peer_flush(peers, peer);
-	}
-}
-
-static bool has_sent_bytes(int sock)
-{
-	char byte;
-
-	return recv(sock, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
-}
-
-/* A connection that is closed already costs no ID. */
-static bool is_closed(int sock)
-{
-	char byte;
-
-	return recv(sock, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
-}
-
-static struct peer *peer_enter(struct peers *peers, int sock,
-			       const struct ucred *cred)
-{
-	struct epoll_event event = { .events = EPOLLIN };
-	struct peer *peer = peer_new(peers, sock, cred);
-
-	if (!peer)
-		return NULL;
-	event.data.ptr = peer;
-	if (peer_queue_greeting(peers, peer) ||
-	    epoll_ctl(peers->epoll_fd, EPOLL_CTL_ADD, sock, &event)) {
-		peer_free(peers, peer);
-		return NULL;
-	}
-	return peer;
-}
-
-void peers_join(struct peers *peers, int sock)
-{
-	struct ucred cred = { 0 };
-	socklen_t size = sizeof(cred);
-	const char *obstacle;
-	struct peer *peer;
-
-	getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &size);
-	obstacle = limits_obstacle(&peers->options->limits, peers, sock, &cred);
-	if (!obstacle && has_sent_bytes(sock))
-		obstacle = "it sent bytes, but only the server speaks";
-	if (obstacle) {
-		peer_refuse(sock, obstacle);
-		return;
-	}
-	if (is_closed(sock)) {
-		log_info("a connection was closed before its greeting");
-		close(sock);
-		return;
-	}
-	peer = peer_enter(peers, sock, &cred);
-	if (!peer) {
-		peer_refuse(sock, strerror(errno));
-		return;
-	}
-	peers->next_id++;
-	log_info("peer %u: joined (process %d, user %u)", peer->id,
-		 (int)cred.pid, (unsigned int)cred.uid);
-	peer_flush(peers, peer);
-	peers_announce(peers, peer);
-	peers->peer[peers->nr++] = peer;
-	peers_reap(peers);
 }
 
 void peers_event(struct peers *peers, struct peer *peer, uint32_t events)
@@ -282,97 +364,4 @@ void peers_event(struct peers *peers, struct peer *peer, uint32_t events)
 		peer_doom(peer, "it sent bytes, but only the server speaks");
 	else if (got == 0 || (errno != EAGAIN && errno != EINTR))
 		peer_doom(peer, NULL);
-}
-
-void peers_tick(struct peers *peers)
-{
-	int64_t stall_ms = peers->options->limits.stall_timeout_s * INT64_C(1000);
-	int64_t now = now_ms();
-	unsigned int i;
-
-	for (i = 0; i < peers->nr; i++) {
-		struct peer *peer = peers->peer[i];
-
-		if (peer->retry)
-			peer_flush(peers, peer);
-		if (peer->queue.count &&
-		    now - peer->progress_ms >= stall_ms)
-			peer_doom(peer, "it does not read what it is sent");
-	}
-}
-
-int peers_timeout(const struct peers *peers)
-{
-	int timeout = -1;
-	unsigned int i;
-
-	for (i = 0; i < peers->nr; i++) {
-		if (peers->peer[i]->retry)
-			return RETRY_MS;
-		if (peers->peer[i]->queue.count)
-			timeout = STALL_CHECK_MS;
-	}
-	return timeout;
-}
-
-/*
- * Whoever was told of at least one vector is told of the leave; from whoever
- * was not, the announcement is taken back. So a queue is never longer than the
- * peers that are there, and a gone peer's eventfds can be closed at once.
- */
-static void peer_retract(struct peers *peers, struct peer *peer,
-			 const struct peer *left)
-{
-	bool told = queue_cancel(&peer->queue, left) < peers->nr_vectors;
-	bool announce = peers->options->announce_leave;
-
-	/* Not told to close them, a peer keeps what it was sent. */
-	if (announce || !told)
-		peer->held--;
-	if (!announce || !told)
-		return;
-	if (peer_queue(peer, left->id, -1, NULL))
-		peer_doom(peer, strerror(ENOMEM));
-	peer_flush(peers, peer);
-}
-
-static struct peer *peers_take_doomed(struct peers *peers)
-{
-	unsigned int i;
-
-	for (i = 0; i < peers->nr; i++) {
-		struct peer *peer = peers->peer[i];
-
-		if (!peer->doomed)
-			continue;
-		memmove(&peers->peer[i], &peers->peer[i + 1],
-			(--peers->nr - i) * sizeof(*peers->peer));
-		return peer;
-	}
-	return NULL;
-}
-
-void peers_reap(struct peers *peers)
-{
-	struct peer *peer;
-	unsigned int i;
-
-	while ((peer = peers_take_doomed(peers))) {
-		log_info("peer %u: left", peer->id);
-		close(peer->sock);
-		for (i = 0; i < peers->nr; i++)
-			peer_retract(peers, peers->peer[i], peer);
-		peer_free(peers, peer);
-	}
-}
-
-void peers_free(struct peers *peers)
-{
-	while (peers->nr) {
-		struct peer *peer = peers->peer[--peers->nr];
-
-		close(peer->sock);
-		peer_free(peers, peer);
-	}
-	free(peers->peer);
 }

@@ -2,11 +2,13 @@
 /*
  * queue: what one peer has still to be sent. peer.c fills and empties it.
  *
- * A message is 8 bytes, little-endian, and at most one file descriptor, each in
- * a sendmsg() of its own: QEMU takes one descriptor for every 8 bytes it reads.
+ * A message is 8 bytes, little-endian, and at most one file descriptor, each a
+ * message of its own to the kernel: QEMU takes one descriptor for every 8 bytes
+ * that it reads.
  */
 #include <endian.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -37,16 +39,11 @@ static int queue_grow(struct queue *queue)
 	return 0;
 }
 
-int queue_push(struct queue *queue, int64_t value, int fd,
-	       const struct peer *owner)
+int queue_push(struct queue *queue, const struct message *message)
 {
 	if (queue->count == queue->size && queue_grow(queue))
 		return -1;
-	*queue_at(queue, queue->count++) = (struct message) {
-		.value = value,
-		.fd = fd,
-		.owner = owner,
-	};
+	*queue_at(queue, queue->count++) = *message;
 	return 0;
 }
 
@@ -77,38 +74,61 @@ static void attach_fd(struct msghdr *header, void *control, size_t size, int fd)
 	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
 }
 
-/* Returns 0 or an errno. A stream takes 8 bytes whole or not at all. */
-static int message_send(const struct message *message, int sock)
-{
-	int64_t value = htole64(message->value);
-	struct iovec iov = { .iov_base = &value, .iov_len = sizeof(value) };
-	struct msghdr header = { .msg_iov = &iov, .msg_iovlen = 1 };
+/* What the kernel reads of a message; the header itself is in the flight. */
+struct parcel {
+	int64_t value;
+	struct iovec iov;
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-	ssize_t sent;
+};
 
+static void pack(struct parcel *parcel, struct mmsghdr *header,
+		 const struct message *message)
+{
+	parcel->value = htole64(message->value);
+	parcel->iov.iov_base = &parcel->value;
+	parcel->iov.iov_len = sizeof(parcel->value);
+	*header = (struct mmsghdr) {
+		.msg_hdr = { .msg_iov = &parcel->iov, .msg_iovlen = 1 },
+	};
 	if (message->fd >= 0)
-		attach_fd(&header, control, sizeof(control), message->fd);
-	sent = sendmsg(sock, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (sent < 0)
-		return errno;
-	return sent == sizeof(value) ? 0 : EPROTO;
+		attach_fd(&header->msg_hdr, parcel->control,
+			  sizeof(parcel->control), message->fd);
 }
 
-int queue_send(struct queue *queue, int sock, unsigned int *sent)
+static unsigned int load_flight(const struct queue *queue,
+				struct flight *flight, unsigned int slot,
+				struct parcel *parcels)
 {
-	int err;
+	unsigned int i, nr = queue->count < BATCH ? queue->count : BATCH;
 
-	while (queue->count) {
-		err = message_send(queue_at(queue, 0), sock);
-		if (err == EINTR)
-			continue;
-		if (err)
-			return err;
-		queue->head = (queue->head + 1) % queue->size;
-		queue->count--;
-		(*sent)++;
+	for (i = 0; i < nr; i++) {
+		pack(&parcels[i], &flight->header[i], queue_at(queue, i));
+		flight->step[i] = queue_at(queue, i)->step;
 	}
-	return 0;
+	flight->slot = slot;
+	/* Only a whole flight counts: see flight_land(). */
+	atomic_signal_fence(memory_order_seq_cst);
+	flight->nr = nr;
+	return nr;
+}
+
+/* A stream takes 8 bytes whole or not at all. */
+int queue_send(struct queue *queue, int sock, struct state *state,
+	       unsigned int slot, unsigned int *sent)
+{
+	struct parcel parcels[BATCH];
+	unsigned int nr = load_flight(queue, &state->flight, slot, parcels);
+	int err = 0;
+
+	if (!nr)
+		return 0;
+	if (sendmmsg(sock, state->flight.header, nr,
+		     MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		err = errno;
+	*sent = flight_land(state);
+	queue->head = (queue->head + *sent) % queue->size;
+	queue->count -= *sent;
+	return err == EINTR ? EAGAIN : err;
 }
 
 void queue_free(struct queue *queue)

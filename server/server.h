@@ -55,6 +55,7 @@ struct options {
 	unsigned int nr_vectors;
 	struct limits limits;
 	bool announce_leave;
+	bool keeper;
 	bool sparse;
 	bool foreground;
 	bool verbose;
@@ -91,7 +92,10 @@ struct memory {
 };
 
 int memory_open(struct memory *memory, const struct options *options);
-void memory_close(struct memory *memory);
+/* Goes on with the one of another server, which made this name or none. */
+int memory_adopt(struct memory *memory, int fd, const char *unlink_name,
+		 const struct options *options);
+void memory_close(struct memory *memory, bool final);
 
 /* --- socket.c ------------------------------------------------------------ */
 
@@ -106,6 +110,8 @@ int socket_check_path(const char *path);
 /* Replaces what a killed server left, and nothing else. */
 int socket_open(struct named_socket *named, const char *path, int type,
 		mode_t mode, gid_t group);
+/* Remembers which file has the name now. */
+int socket_identify(struct named_socket *named);
 void socket_unlink(const struct named_socket *named);
 
 /* --- listener.c ---------------------------------------------------------- */
@@ -121,9 +127,100 @@ struct listener {
 /* Claims the path against other instances; touches nothing else. */
 int listener_lock(struct listener *listener, const char *path);
 int listener_open(struct listener *listener, const struct options *options);
+/* Goes on with a socket that another process made, if there is one. */
+bool listener_adopt(struct listener *listener);
 /* Returns a connection, or -1 when there is none to be had now. */
 int listener_accept(struct listener *listener);
-void listener_close(struct listener *listener);
+/* Its files go too, if they are ours. */
+void listener_close(struct listener *listener, bool final);
+
+/* --- store.c ------------------------------------------------------------- */
+
+/* As many as have room in one variable of the environment. */
+#define STORE_MAX 14000
+
+/* Whether somebody keeps descriptors for us: systemd, or a keeper. */
+bool store_is_there(void);
+void store_add(const char *name, int fd);
+void store_remove(const char *name);
+void store_say_ready(void);
+/* Once, at the start; then what was kept is taken by its name, or -1. */
+int store_receive(void);
+int store_take(const char *name);
+int store_take_listener(int type);
+void store_drop_rest(void);
+
+/* --- keeper.c ------------------------------------------------------------ */
+
+/* Runs the server in a child, again and again. Returns our exit status. */
+int keeper_run(const struct options *options, char **argv);
+
+/* --- state.c ------------------------------------------------------------- */
+
+#define NR_IDS 65536
+#define STATE_FORMAT 1
+#define BATCH 64
+
+enum message_kind { MESSAGE_GREETING, MESSAGE_VECTOR, MESSAGE_LEAVE };
+
+/* What a message means for its receiver, once it has been sent. */
+struct flight_step {
+	uint32_t id;
+	uint16_t kind;
+	uint16_t number;	/* of the vector; of messages in the greeting */
+};
+
+/* The messages that are being sent, to one peer. */
+struct flight {
+	uint32_t nr;
+	uint32_t slot;
+	struct flight_step step[BATCH];
+	struct mmsghdr header[BATCH];
+};
+
+enum stage {
+	STAGE_FREE,
+	STAGE_JOINING,	/* nothing has been sent yet: to be completed */
+	STAGE_MEMBER,	/* all are to know it; free again, all are to forget it */
+};
+
+struct state_peer {
+	uint32_t stage;
+	uint32_t id;
+	struct ucred cred;	/* of whoever connected */
+	int64_t since;		/* seconds of the epoch */
+	char program[64];
+	uint64_t sent;		/* messages */
+	uint32_t greeted;	/* messages of the greeting, of 3 */
+	uint32_t partial_id;	/* which is being told, and so far with ... */
+	uint32_t partial;	/* ... so many vectors; 0: none is */
+	uint8_t told[NR_IDS / 8];	/* the IDs that it knows */
+};
+
+struct state {
+	char magic[16];
+	uint32_t format;
+	uint32_t nr_slots;
+	uint32_t nr_vectors;
+	uint32_t next_id;
+	uint32_t restarts;
+	int64_t since;
+	char shm_name[256];	/* that we made, or empty */
+	uint64_t joins, leaves, refused, kicked, stalled;
+	struct flight flight;
+	struct state_peer peer[];
+};
+
+struct state *state_create(unsigned int nr_slots, unsigned int nr_vectors,
+			   int *fd);
+/* NULL unless it is a sound one. */
+struct state *state_adopt(int fd);
+bool state_knows(const struct state_peer *peer, uint32_t id);
+void state_tell(struct state_peer *peer, uint32_t id);
+unsigned int state_count_told(const struct state_peer *peer);
+void state_end_partial(struct state_peer *peer, uint32_t id);
+/* Notes what of the flight was sent; returns how many messages. */
+unsigned int flight_land(struct state *state);
 
 /* --- queue.c ------------------------------------------------------------- */
 
@@ -132,6 +229,7 @@ struct peer;
 struct message {
 	int64_t value;
 	int fd;				/* or -1 */
+	struct flight_step step;
 	const struct peer *owner;	/* of the fd; NULL: the memory, or none */
 };
 
@@ -143,21 +241,19 @@ struct queue {
 	unsigned int size;
 };
 
-int queue_push(struct queue *queue, int64_t value, int fd,
-	       const struct peer *owner);
+int queue_push(struct queue *queue, const struct message *message);
 /* Takes back the messages with this owner's fds; returns how many. */
 unsigned int queue_cancel(struct queue *queue, const struct peer *owner);
-/* Returns 0 when all is sent, else the errno that stopped it. */
-int queue_send(struct queue *queue, int sock, unsigned int *sent);
+/* Sends a batch. Returns 0 when that is sent, else the errno that stopped it. */
+int queue_send(struct queue *queue, int sock, struct state *state,
+	       unsigned int slot, unsigned int *sent);
 void queue_free(struct queue *queue);
 
-/* --- peer.c -------------------------------------------------------------- */
-
-#define NR_IDS 65536
+/* --- peer.c: one peer ---------------------------------------------------- */
 
 struct peer {
 	uint16_t id;
-	struct ucred cred;	/* of whoever connected */
+	struct state_peer *state;
 	unsigned int held;	/* peers whose eventfds it has, or will have */
 	int sock;
 	int *eventfds;		/* nr_vectors of them */
@@ -173,17 +269,40 @@ struct peers {
 	unsigned int nr;
 	unsigned int limit;
 	unsigned int nr_vectors;
-	uint32_t next_id;
+	struct state *state;
 	int epoll_fd;
 	int memory_fd;
 	const struct options *options;
 };
 
+int64_t now_ms(void);
+/* Takes a slot of the state, and makes eventfds; NULL with errno if not. */
+struct peer *peer_new(struct peers *peers, int sock, const struct ucred *cred);
+/* The peer of a slot that another server left, or NULL. */
+struct peer *peer_adopt(struct peers *peers, struct state_peer *state);
+void peer_close(struct peers *peers, struct peer *peer);
+void peer_free(struct peers *peers, struct peer *peer);
+/* Gives all back that is kept for it elsewhere. */
+void peer_forget(struct peers *peers, struct peer *peer);
+void peer_doom(struct peer *peer, const char *why);
+/* Whatever it was not told of itself; then of another peer; then of a leave. */
+int peer_queue_greeting(struct peers *peers, struct peer *peer);
+int peer_queue_vectors(struct peers *peers, struct peer *peer,
+		       const struct peer *owner);
+int peer_queue_leave(struct peer *peer, uint16_t id);
+void peer_flush(struct peers *peers, struct peer *peer);
+void peers_event(struct peers *peers, struct peer *peer, uint32_t events);
+/* Says no in a way that QEMU understands, and closes the socket. */
+void peer_refuse(int sock, const char *why);
+
+/* --- peers.c: all of them ------------------------------------------------ */
+
 int peers_init(struct peers *peers, const struct options *options,
-	       int epoll_fd, int memory_fd);
+	       struct state *state, int epoll_fd, int memory_fd);
+/* Goes on where another server ended, and tells what it had yet to tell. */
+int peers_adopt(struct peers *peers);
 /* Takes the socket: it becomes a peer, or is refused. */
 void peers_join(struct peers *peers, int sock);
-void peers_event(struct peers *peers, struct peer *peer, uint32_t events);
 /* Retries what waits for time, and dooms those that stand still. */
 void peers_tick(struct peers *peers);
 /* Milliseconds until peers_tick() is wanted, or -1. */
@@ -191,11 +310,12 @@ int peers_timeout(const struct peers *peers);
 /* Removes the doomed and tells the others. No peer pointer survives this. */
 void peers_reap(struct peers *peers);
 void peers_free(struct peers *peers);
-/* Says no in a way that QEMU understands, and closes the socket. */
-void peer_refuse(int sock, const char *why);
 
 /* --- limits.c ------------------------------------------------------------ */
 
+/* Peers that there may be: the budget, divided by the vectors. */
+unsigned int limits_peers(const struct options *options,
+			  unsigned int nr_vectors);
 /* Why this connection may not become a peer, or NULL. */
 const char *limits_obstacle(const struct limits *limits,
 			    const struct peers *peers, int sock,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * socket: a socket with a name in the file system, made so that only those may
- * connect who shall, and unlinked only if it is still ours. For listener.c.
+ * connect who shall, and unlinked only if it is still ours. For listener.c
+ * and keeper.c.
  */
 #include <errno.h>
 #include <string.h>
@@ -52,21 +53,29 @@ static int clear_stale(const char *path, const struct sockaddr_un *address,
 	return unlink(path) ? socket_fail(path) : 0;
 }
 
+int socket_identify(struct named_socket *named)
+{
+	struct stat stat;
+
+	if (lstat(named->path, &stat))
+		return -1;
+	named->dev = stat.st_dev;
+	named->ino = stat.st_ino;
+	return 0;
+}
+
 /* Nobody can connect before group and mode are right: listen() comes last. */
 static int bind_named(struct named_socket *named,
 		      const struct sockaddr_un *address, mode_t mode,
 		      gid_t group)
 {
-	struct stat stat;
 	mode_t mask = umask(0777);
 	int ret = bind(named->fd, (const struct sockaddr *)address,
 		       sizeof(*address));
 
 	umask(mask);
-	if (ret || lstat(named->path, &stat))
+	if (ret || socket_identify(named))
 		return -1;
-	named->dev = stat.st_dev;
-	named->ino = stat.st_ino;
 	if (group != (gid_t)-1 && lchown(named->path, (uid_t)-1, group))
 		return -1;
 	return chmod(named->path, mode);

@@ -121,7 +121,7 @@ TEST_F(options, help_names_every_option)
 		"-M, --shm-name", "-m, --memory", "--sparse", "--budget",
 		"--stall-timeout", "--max-per-uid", "--allow-uid", "--allow-gid",
 		"--socket-mode", "--socket-group", "--announce-leave",
-		"--hugetlb", "-F, --foreground", "-p, --pidfile",
+		"--hugetlb", "--keeper", "-F, --foreground", "-p, --pidfile",
 		"-v, --verbose", "-h, --help", "--version",
 	};
 	unsigned int i;

@@ -7,6 +7,7 @@ can look at it from the host.
 import os
 import secrets
 import select
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -26,13 +27,16 @@ def program():
 
 
 class Server:
-    def __init__(self, size=tree.MIB, vectors=1, log=None, hugetlb=None):
+    def __init__(self, size=tree.MIB, vectors=1, log=None, hugetlb=None,
+                 keeper=False):
         self.directory = tree.scratch()
         self.socket = self.directory / "server"
         self.name = None if hugetlb else "ivshmem-" + secrets.token_hex(4)
         memory = ["-m", str(hugetlb)] if hugetlb else ["-M", self.name]
         self.command = [str(program()), "-F", "-S", str(self.socket),
                         "-l", str(size), "-n", str(vectors), *memory]
+        if keeper:
+            self.command.append("--keeper")
         if size >= tree.GIB:
             self.command.append("--sparse")
         self.log = open(log or self.directory / "server.log", "wb")
@@ -56,6 +60,17 @@ class Server:
                     raise ServerError("ivshmemd made no socket")
         finally:
             os.close(death)
+
+    def kill_kept(self):
+        """kill -9 the server of a keeper, and wait until another serves."""
+        ready = self.output().count("goes on with")
+        pid = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        os.kill(int(pid.read_text().split()[0]), signal.SIGKILL)
+        end = time.monotonic() + tree.limit(2)
+        while self.output().count("goes on with") == ready:
+            if time.monotonic() > end:
+                raise ServerError("no server came back: " + self.output())
+            time.sleep(0.02)
 
     def output(self):
         """What the server has said."""
