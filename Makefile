@@ -8,7 +8,7 @@ KDIR ?= /lib/modules/$(KERNELRELEASE)/build
 
 export CFLAGS LDFLAGS CPPFLAGS O V prefix exec_prefix bindir sbindir libdir
 export includedir datadir mandir completiondir \
-	udevdir sysusersdir DESTDIR INSTALL
+	udevdir systemdunitdir sysusersdir DESTDIR INSTALL
 
 help:
 	@echo 'make demo          two guests talk over shared memory, explained'

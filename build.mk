@@ -23,6 +23,7 @@ includedir ?= $(prefix)/include
 datadir ?= $(prefix)/share
 mandir ?= $(datadir)/man
 udevdir ?= $(prefix)/lib/udev
+systemdunitdir ?= $(prefix)/lib/systemd/system
 sysusersdir ?= $(prefix)/lib/sysusers.d
 completiondir ?= $(datadir)/bash-completion/completions
 INSTALL ?= install
