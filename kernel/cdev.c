@@ -48,6 +48,7 @@ static int ivshmem_cdev_open(struct inode *inode, struct file *file)
 	ivf->ivd = ivd;
 	mutex_init(&ivf->read_lock);
 	ivshmem_event_skip(ivf);
+	ivshmem_mask_files(ivd, 1);
 	file->private_data = ivf;
 	/* read() can be told not to wait: RWF_NOWAIT, io_uring. */
 	file->f_mode |= FMODE_NOWAIT;
@@ -61,6 +62,7 @@ static int ivshmem_cdev_close(struct inode *inode, struct file *file)
 	struct ivshmem_file *ivf = file->private_data;
 
 	ivshmem_vector_unbind_all(ivf);
+	ivshmem_mask_files(ivf->ivd, -1);
 	ivshmem_device_put(ivf->ivd);
 	kfree(ivf);
 	return 0;
@@ -75,6 +77,11 @@ static loff_t ivshmem_cdev_llseek(struct file *file, loff_t offset, int whence)
 	return fixed_size_llseek(file, offset, whence, ivf->ivd->shmem_size);
 }
 
+/* What every doorbell device offers. */
+#define IVSHMEM_DOORBELL_FEATURES					\
+	(IVSHMEM_FEATURE_DOORBELL | IVSHMEM_FEATURE_VECTOR_MASK |	\
+	 IVSHMEM_FEATURE_VECTOR_STATS | IVSHMEM_FEATURE_WAIT)
+
 /* Any ioctl's argument; all begin like the head. */
 union ivshmem_arg {
 	struct {
@@ -88,6 +95,9 @@ union ivshmem_arg {
 		struct ivshmem_dmabuf arg;
 		struct file *file;	/* until the user has its number */
 	} dmabuf;
+	struct ivshmem_vector_mask vector_mask;
+	struct ivshmem_vector_stats vector_stats;
+	struct ivshmem_wait wait;
 };
 
 static u64 ivshmem_features(const struct ivshmem_device *ivd)
@@ -95,7 +105,9 @@ static u64 ivshmem_features(const struct ivshmem_device *ivd)
 	u64 features = 0;
 
 	if (ivd->has_doorbell)
-		features |= IVSHMEM_FEATURE_DOORBELL;
+		features |= IVSHMEM_DOORBELL_FEATURES;
+	if (ivshmem_regs_offset(ivd))
+		features |= IVSHMEM_FEATURE_MAPPED_REGS;
 	if (ivd->has_pages)
 		features |= IVSHMEM_FEATURE_STRUCT_PAGES;
 #ifdef IVSHMEM_HAVE_DMABUF
@@ -119,6 +131,7 @@ static int ivshmem_ioctl_info(struct file *file, union ivshmem_arg *arg)
 	if (ret)
 		return ret;
 	info->features = ivshmem_features(ivd);
+	info->regs_offset = ivshmem_regs_offset(ivd);
 	info->shmem_size = ivd->shmem_size;
 	info->generation = atomic64_read(&ivd->generation);
 	info->nr_vectors = ivd->nr_vectors;
@@ -193,6 +206,31 @@ static void ivshmem_ioctl_dmabuf_finish(union ivshmem_arg *arg, bool known)
 	fput(arg->dmabuf.file);
 }
 
+static int ivshmem_ioctl_vector_mask(struct file *file,
+				     union ivshmem_arg *arg)
+{
+	return ivshmem_vector_set_mask(file->private_data,
+				       arg->vector_mask.vector,
+				       arg->vector_mask.mode);
+}
+
+static int ivshmem_ioctl_vector_stats(struct file *file,
+				      union ivshmem_arg *arg)
+{
+	struct ivshmem_file *ivf = file->private_data;
+	int ret;
+
+	down_read(&ivf->ivd->lock);
+	ret = ivshmem_vector_get_stats(ivf->ivd, &arg->vector_stats);
+	up_read(&ivf->ivd->lock);
+	return ret;
+}
+
+static int ivshmem_ioctl_wait(struct file *file, union ivshmem_arg *arg)
+{
+	return ivshmem_event_wait_set(file->private_data, &arg->wait);
+}
+
 /*
  * size is that of the struct we know, min_size that of its first version, and
  * reply says whether it is copied back. finish is called when run succeeded,
@@ -227,6 +265,19 @@ static const struct ivshmem_ioctl ivshmem_ioctls[] = {
 		.min_size = offsetofend(struct ivshmem_vector_eventfd, eventfd),
 		.run = ivshmem_ioctl_vector_eventfd,
 	},
+	{
+		.cmd = IVSHMEM_VECTOR_MASK,
+		.size = sizeof(struct ivshmem_vector_mask),
+		.min_size = offsetofend(struct ivshmem_vector_mask, mode),
+		.run = ivshmem_ioctl_vector_mask,
+	},
+	{
+		.cmd = IVSHMEM_VECTOR_STATS,
+		.size = sizeof(struct ivshmem_vector_stats),
+		.min_size = offsetofend(struct ivshmem_vector_stats, backoffs),
+		.reply = true,
+		.run = ivshmem_ioctl_vector_stats,
+	},
 	[_IOC_NR(IVSHMEM_DMABUF)] = {
 		.cmd = IVSHMEM_DMABUF,
 		.size = sizeof(struct ivshmem_dmabuf),
@@ -234,6 +285,13 @@ static const struct ivshmem_ioctl ivshmem_ioctls[] = {
 		.reply = true,
 		.run = ivshmem_ioctl_dmabuf,
 		.finish = ivshmem_ioctl_dmabuf_finish,
+	},
+	[_IOC_NR(IVSHMEM_WAIT)] = {
+		.cmd = IVSHMEM_WAIT,
+		.size = sizeof(struct ivshmem_wait),
+		.min_size = offsetofend(struct ivshmem_wait, vectors),
+		.reply = true,
+		.run = ivshmem_ioctl_wait,
 	},
 };
 
@@ -286,14 +344,24 @@ static long ivshmem_cdev_ioctl(struct file *file, unsigned int cmd,
 	return ret;
 }
 
+static int ivshmem_cdev_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct ivshmem_file *ivf = file->private_data;
+
+	if (ivshmem_regs_owns(ivf->ivd, vma))
+		return ivshmem_regs_mmap(file, vma);
+	return ivshmem_shmem_mmap(file, vma);
+}
+
 static const struct file_operations ivshmem_cdev_fops = {
 	.owner = THIS_MODULE,
 	.open = ivshmem_cdev_open,
 	.release = ivshmem_cdev_close,
 	.llseek = ivshmem_cdev_llseek,
-	.read_iter = ivshmem_event_read,
+	.read = ivshmem_event_read,
+	.read_iter = ivshmem_event_read_iter,
 	.poll = ivshmem_event_poll,
-	.mmap = ivshmem_shmem_mmap,
+	.mmap = ivshmem_cdev_mmap,
 	.get_unmapped_area = ivshmem_shmem_get_unmapped_area,
 	.unlocked_ioctl = ivshmem_cdev_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,

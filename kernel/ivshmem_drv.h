@@ -38,6 +38,7 @@
 #include <linux/spinlock.h>
 #include <linux/uaccess.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "compat/compat.h"
 #include "regs.h"
@@ -50,11 +51,23 @@ struct ivshmem_device;
  * struct ivshmem_vector - an MSI-X vector of the device
  * @ivd: the device it belongs to
  * @fired: interrupts since probe; a file compares it with what it has seen
- * @lock: protects @bindings. Taken by the handler and by all that bind and
- *	unbind, inside ivd->lock; nothing is taken inside it.
+ * @lock: protects all that follows up to @backoff_end. Taken by the handler and
+ *	by all that bind, mask and unbind, inside ivd->lock; only the locks of
+ *	eventfds, interrupts and work are taken inside it.
  * @bindings: struct ivshmem_binding, one for each file that bound the vector
  * @nr_bindings: entries in @bindings, at most IVSHMEM_BINDINGS_MAX, since the
  *	handler walks them all with interrupts off
+ * @nr_masked: those of them that are masked
+ * @delivered: eventfds signalled since probe
+ * @suppressed: firings since probe that a file masked
+ * @backoffs: how often since probe the vector fired too fast
+ * @irq: its Linux interrupt
+ * @off: @irq is disabled
+ * @backing_off: it fired too fast, and @backoff_end is to come
+ * @stopped: the handler goes: @irq is not disabled any more
+ * @backoff_end: ends @backing_off
+ * @burst_jiffies: the tick of the last interrupt; of the handler alone
+ * @burst: interrupts in that tick; of the handler alone
  */
 struct ivshmem_vector {
 	struct ivshmem_device *ivd;
@@ -62,6 +75,37 @@ struct ivshmem_vector {
 	spinlock_t lock;
 	struct list_head bindings;
 	unsigned int nr_bindings;
+	unsigned int nr_masked;
+	u64 delivered;
+	u64 suppressed;
+	u64 backoffs;
+	unsigned int irq;
+	bool off;
+	bool backing_off;
+	bool stopped;
+	struct delayed_work backoff_end;
+	unsigned long burst_jiffies;
+	unsigned int burst;
+};
+
+/**
+ * struct ivshmem_binding - what one file wants of one vector
+ * @node: in vec->bindings
+ * @ivf: the file
+ * @eventfd: signalled when the vector fires, or NULL
+ * @mode: IVSHMEM_MASK_*
+ * @masked: nothing is signalled now
+ * @missed: the vector fired while @masked
+ *
+ * Protected by vec->lock.
+ */
+struct ivshmem_binding {
+	struct list_head node;
+	const struct ivshmem_file *ivf;
+	struct eventfd_ctx *eventfd;
+	u32 mode;
+	bool masked;
+	bool missed;
 };
 
 /**
@@ -75,6 +119,10 @@ struct ivshmem_vector {
  * @minor: of the node, and N in /dev/ivshmemN
  * @chardev: the class device, between publication and removal
  * @regs: BAR0, valid while !@dead
+ * @regs_phys: physical address of BAR0 if users may map it, else 0
+ * @regs_rest: what else is in its page, claimed so that nothing comes there
+ * @regs_status: page whose last word tells mappers that the device is dead
+ * @regs_sink: page that takes the stores of those who did not look
  * @inode: pseudo inode whose mapping all files share, so that one call reaches
  *	every user mapping
  * @shmem_phys: physical address of BAR2, page aligned
@@ -91,6 +139,7 @@ struct ivshmem_vector {
  * @revision: PCI revision
  * @nr_vectors: entries in @vectors
  * @vectors: the vectors, all with a handler while !@dead
+ * @nr_files: open files, to tell whether all of them mask a vector
  * @waiters: readers and pollers of the node
  */
 struct ivshmem_device {
@@ -101,6 +150,10 @@ struct ivshmem_device {
 	unsigned int minor;
 	struct device *chardev;
 	void __iomem *regs;
+	phys_addr_t regs_phys;
+	struct resource regs_rest;
+	u32 *regs_status;
+	void *regs_sink;
 	struct inode *inode;
 	phys_addr_t shmem_phys;
 	u64 shmem_size;
@@ -114,6 +167,7 @@ struct ivshmem_device {
 	u8 revision;
 	unsigned int nr_vectors;
 	struct ivshmem_vector *vectors;
+	atomic_t nr_files;
 	wait_queue_head_t waiters;
 };
 
@@ -146,9 +200,12 @@ void ivshmem_cdev_release(struct ivshmem_device *ivd);
 int ivshmem_cdev_publish(struct ivshmem_device *ivd);
 void ivshmem_cdev_unpublish(struct ivshmem_device *ivd);
 
-/* event.c: read() and poll() */
-ssize_t ivshmem_event_read(struct kiocb *iocb, struct iov_iter *to);
+/* event.c: read(), poll() and IVSHMEM_WAIT */
+ssize_t ivshmem_event_read(struct file *file, char __user *buf, size_t len,
+			   loff_t *pos);
+ssize_t ivshmem_event_read_iter(struct kiocb *iocb, struct iov_iter *to);
 __poll_t ivshmem_event_poll(struct file *file, poll_table *wait);
+int ivshmem_event_wait_set(struct ivshmem_file *ivf, struct ivshmem_wait *wait);
 void ivshmem_event_skip(struct ivshmem_file *ivf);
 void ivshmem_event_wake(struct ivshmem_device *ivd, __poll_t events);
 
@@ -192,6 +249,16 @@ u32 ivshmem_page_attr(void);
 const char *ivshmem_page_attr_name(u32 attr);
 void ivshmem_page_attr_notice(struct ivshmem_device *ivd);
 
+/* regs.c: BAR0 in user mappings */
+void ivshmem_regs_setup(struct ivshmem_device *ivd);
+void ivshmem_regs_kill(struct ivshmem_device *ivd);
+void ivshmem_regs_stop(struct ivshmem_device *ivd);
+void ivshmem_regs_release(struct ivshmem_device *ivd);
+u64 ivshmem_regs_offset(const struct ivshmem_device *ivd);
+bool ivshmem_regs_owns(const struct ivshmem_device *ivd,
+		       const struct vm_area_struct *vma);
+int ivshmem_regs_mmap(struct file *file, struct vm_area_struct *vma);
+
 /* vector.c: incoming */
 int ivshmem_vector_setup(struct ivshmem_device *ivd);
 void ivshmem_vector_stop(struct ivshmem_device *ivd);
@@ -199,7 +266,19 @@ void ivshmem_vector_release(struct ivshmem_device *ivd);
 void ivshmem_vector_fire_all(struct ivshmem_device *ivd);
 int ivshmem_vector_bind(struct ivshmem_file *ivf, unsigned int vector,
 			struct eventfd_ctx *eventfd);
+int ivshmem_vector_set_mask(struct ivshmem_file *ivf, unsigned int vector,
+			    u32 mode);
+int ivshmem_vector_get_stats(struct ivshmem_device *ivd,
+			     struct ivshmem_vector_stats *stats);
 void ivshmem_vector_unbind_all(struct ivshmem_file *ivf);
+
+/* mask.c: vectors that are switched off */
+void ivshmem_mask_init(struct ivshmem_vector *vec);
+void ivshmem_mask_stop(struct ivshmem_vector *vec);
+void ivshmem_mask_binding(struct ivshmem_vector *vec,
+			  struct ivshmem_binding *binding, bool masked);
+void ivshmem_mask_files(struct ivshmem_device *ivd, int change);
+void ivshmem_mask_throttle(struct ivshmem_vector *vec);
 
 /* doorbell.c: outgoing */
 int ivshmem_doorbell_ring(struct ivshmem_device *ivd, u32 peer, u32 vector);

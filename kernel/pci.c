@@ -30,6 +30,7 @@ static void ivshmem_device_free(struct kref *ref)
 		container_of(ref, struct ivshmem_device, ref);
 
 	ivshmem_shmem_release(ivd);
+	ivshmem_regs_release(ivd);
 	ivshmem_vector_release(ivd);
 	kfree(ivd);
 }
@@ -121,6 +122,7 @@ err_disable:
 static void ivshmem_pci_stop(struct ivshmem_device *ivd)
 {
 	ivshmem_shmem_stop(ivd);
+	ivshmem_regs_stop(ivd);
 	pci_clear_master(ivd->pdev);
 	pci_iounmap(ivd->pdev, ivd->regs);
 	pci_release_regions(ivd->pdev);
@@ -137,6 +139,7 @@ static void ivshmem_pci_kill(struct ivshmem_device *ivd)
 	down_write(&ivd->lock);
 	WRITE_ONCE(ivd->dead, true);
 	up_write(&ivd->lock);
+	ivshmem_regs_kill(ivd);
 	ivshmem_shmem_revoke(ivd);
 	ivshmem_vector_fire_all(ivd);
 	ivshmem_event_wake(ivd, EPOLLIN | EPOLLHUP | EPOLLERR);
@@ -169,6 +172,7 @@ static int ivshmem_pci_setup(struct ivshmem_device *ivd)
 	ret = ivshmem_vector_setup(ivd);
 	if (ret)
 		goto err_release_minor;
+	ivshmem_regs_setup(ivd);
 	ret = ivshmem_cdev_publish(ivd);
 	if (ret)
 		goto err_kill;

@@ -17,6 +17,7 @@
 #include <linux/pseudo_fs.h>
 
 #include "ivshmem_drv.h"
+#include "trace.h"
 
 #define IVSHMEM_FS_MAGIC 0x6976736d /* "ivsm" */
 
@@ -209,6 +210,9 @@ static vm_fault_t ivshmem_shmem_fault(struct vm_fault *vmf)
 	down_read(&ivd->lock);
 	ret = ivshmem_shmem_fill(vmf, &window);
 	up_read(&ivd->lock);
+	trace_ivshmem_fault(ivd->minor,
+			    ivshmem_shmem_offset(vmf->vma, vmf->address), 0,
+			    ret);
 	return ret;
 }
 
@@ -229,6 +233,9 @@ static vm_fault_t ivshmem_shmem_huge_fault(struct vm_fault *vmf,
 	if (ivshmem_shmem_is_there(&window))
 		ret = ivshmem_huge_insert(vmf, order, window.phys);
 	up_read(&ivd->lock);
+	trace_ivshmem_fault(ivd->minor,
+			    ivshmem_shmem_offset(vmf->vma, vmf->address), order,
+			    ret);
 	return ret;
 }
 #endif
@@ -358,5 +365,6 @@ unsigned long ivshmem_shmem_get_unmapped_area(struct file *file,
  */
 void ivshmem_shmem_revoke(struct ivshmem_device *ivd)
 {
+	trace_ivshmem_revoke(ivd->minor);
 	unmap_mapping_range(ivd->inode->i_mapping, 0, 0, 1);
 }

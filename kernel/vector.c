@@ -2,7 +2,8 @@
 /*
  * Incoming: an interrupt counts on its vector, signals the eventfds that files
  * bound to it, and wakes readers of the node. Set up and stopped by pci.c;
- * files bind and unbind through cdev.c.
+ * files bind, mask and unbind through cdev.c. When a vector is switched off is
+ * decided in mask.c.
  *
  * The handlers are requested at probe: a ring that nobody waits for is counted
  * and gone.
@@ -10,37 +11,61 @@
 #include <linux/nospec.h>
 
 #include "ivshmem_drv.h"
+#include "trace.h"
 
-/* One file's eventfd on one vector. */
-struct ivshmem_binding {
-	struct list_head node;
-	const struct ivshmem_file *ivf;
-	struct eventfd_ctx *eventfd;
-};
+/* Signal one file, which masked the vector at most after its last firing. */
+static void ivshmem_binding_signal(struct ivshmem_vector *vec,
+				   struct ivshmem_binding *binding)
+{
+	if (binding->eventfd) {
+		eventfd_signal(binding->eventfd);
+		vec->delivered++;
+	}
+	if (unlikely(binding->mode == IVSHMEM_MASK_ONE_SHOT))
+		ivshmem_mask_binding(vec, binding, true);
+}
 
+/* A file that masked the vector hears of it when it unmasks, or at the end. */
+static void ivshmem_binding_fire(struct ivshmem_vector *vec,
+				 struct ivshmem_binding *binding)
+{
+	if (unlikely(binding->masked) && !READ_ONCE(vec->ivd->dead)) {
+		binding->missed = true;
+		vec->suppressed++;
+	} else {
+		ivshmem_binding_signal(vec, binding);
+	}
+}
+
+/* With vec->lock. */
 static void ivshmem_vector_signal(struct ivshmem_vector *vec)
 {
 	struct ivshmem_binding *binding;
-	unsigned long flags;
 
-	spin_lock_irqsave(&vec->lock, flags);
 	list_for_each_entry(binding, &vec->bindings, node)
-		eventfd_signal(binding->eventfd);
-	spin_unlock_irqrestore(&vec->lock, flags);
+		ivshmem_binding_fire(vec, binding);
 }
 
-static void ivshmem_vector_fire(struct ivshmem_vector *vec)
+static void ivshmem_vector_wake(struct ivshmem_vector *vec)
 {
-	atomic64_inc(&vec->fired);
-	ivshmem_vector_signal(vec);
 	/* Pairs with the barrier of prepare_to_wait() and poll_wait(). */
 	if (wq_has_sleeper(&vec->ivd->waiters))
 		ivshmem_event_wake(vec->ivd, EPOLLIN | EPOLLRDNORM);
 }
 
-static irqreturn_t ivshmem_vector_handler(int irq, void *vec)
+static irqreturn_t ivshmem_vector_handler(int irq, void *data)
 {
-	ivshmem_vector_fire(vec);
+	struct ivshmem_vector *vec = data;
+
+	atomic64_inc(&vec->fired);
+	spin_lock(&vec->lock);
+	ivshmem_vector_signal(vec);
+	spin_unlock(&vec->lock);
+	ivshmem_vector_wake(vec);
+	ivshmem_mask_throttle(vec);
+	if (trace_ivshmem_fire_enabled())
+		trace_ivshmem_fire(vec->ivd->minor, vec - vec->ivd->vectors,
+				   atomic64_read(&vec->fired));
 	return IRQ_HANDLED;
 }
 
@@ -52,10 +77,18 @@ static irqreturn_t ivshmem_vector_handler(int irq, void *vec)
  */
 void ivshmem_vector_fire_all(struct ivshmem_device *ivd)
 {
+	unsigned long flags;
 	unsigned int i;
 
-	for (i = 0; i < ivd->nr_vectors; i++)
-		ivshmem_vector_fire(&ivd->vectors[i]);
+	for (i = 0; i < ivd->nr_vectors; i++) {
+		struct ivshmem_vector *vec = &ivd->vectors[i];
+
+		atomic64_inc(&vec->fired);
+		spin_lock_irqsave(&vec->lock, flags);
+		ivshmem_vector_signal(vec);
+		spin_unlock_irqrestore(&vec->lock, flags);
+		ivshmem_vector_wake(vec);
+	}
 }
 
 static struct ivshmem_binding *
@@ -79,31 +112,77 @@ static void ivshmem_binding_free(struct ivshmem_binding *binding)
 }
 
 /*
- * Put the file's new binding on the list in place of its old one, and set
- * *binding to the old one. On failure nothing has changed.
+ * The file's binding on the list; or the new one, put there. With vec->lock.
+ * NULL if there is neither, -ENOSPC if too many files have one.
  */
-static int ivshmem_vector_replace(struct ivshmem_vector *vec,
-				  const struct ivshmem_file *ivf,
-				  struct ivshmem_binding **binding)
+static struct ivshmem_binding *
+ivshmem_vector_get(struct ivshmem_vector *vec, const struct ivshmem_file *ivf,
+		   struct ivshmem_binding **new)
 {
-	struct ivshmem_binding *old;
-	int ret = 0;
+	struct ivshmem_binding *binding = ivshmem_vector_find(vec, ivf);
+
+	if (binding || !*new)
+		return binding;
+	if (vec->nr_bindings == IVSHMEM_BINDINGS_MAX)
+		return ERR_PTR(-ENOSPC);
+	binding = *new;
+	*new = NULL;
+	list_add_tail(&binding->node, &vec->bindings);
+	vec->nr_bindings++;
+	return binding;
+}
+
+/* With vec->lock. */
+static void ivshmem_vector_remove(struct ivshmem_vector *vec,
+				  struct ivshmem_binding *binding)
+{
+	ivshmem_mask_binding(vec, binding, false);
+	list_del(&binding->node);
+	vec->nr_bindings--;
+}
+
+/* What a file asks of its binding: one of the two. */
+struct ivshmem_change {
+	bool set_eventfd;
+	struct eventfd_ctx *eventfd;	/* taken over; the old one is left here */
+	u32 mode;
+};
+
+static void ivshmem_binding_set_mode(struct ivshmem_vector *vec,
+				     struct ivshmem_binding *binding, u32 mode)
+{
+	bool missed = binding->missed && mode != IVSHMEM_MASK_ON;
+
+	binding->mode = mode;
+	binding->missed = binding->missed && !missed;
+	ivshmem_mask_binding(vec, binding, mode == IVSHMEM_MASK_ON);
+	if (missed)
+		ivshmem_binding_signal(vec, binding);
+}
+
+/* *spare is used up, or set to what is to be freed. */
+static int ivshmem_vector_apply(struct ivshmem_vector *vec,
+				const struct ivshmem_file *ivf,
+				struct ivshmem_change *change,
+				struct ivshmem_binding **spare)
+{
+	struct ivshmem_binding *binding;
+	int ret;
 
 	spin_lock_irq(&vec->lock);
-	old = ivshmem_vector_find(vec, ivf);
-	if (*binding && !old && vec->nr_bindings == IVSHMEM_BINDINGS_MAX) {
-		ret = -ENOSPC;
+	binding = ivshmem_vector_get(vec, ivf, spare);
+	ret = PTR_ERR_OR_ZERO(binding);
+	if (IS_ERR_OR_NULL(binding))
 		goto unlock;
+	if (change->set_eventfd)
+		swap(binding->eventfd, change->eventfd);
+	else
+		ivshmem_binding_set_mode(vec, binding, change->mode);
+	/* Nothing is asked of it any more. */
+	if (!binding->eventfd && binding->mode == IVSHMEM_MASK_OFF) {
+		ivshmem_vector_remove(vec, binding);
+		*spare = binding;
 	}
-	if (old) {
-		list_del(&old->node);
-		vec->nr_bindings--;
-	}
-	if (*binding) {
-		list_add_tail(&(*binding)->node, &vec->bindings);
-		vec->nr_bindings++;
-	}
-	*binding = old;
 unlock:
 	spin_unlock_irq(&vec->lock);
 	return ret;
@@ -123,6 +202,29 @@ static int ivshmem_vector_lookup(struct ivshmem_device *ivd,
 	return 0;
 }
 
+/* Make the change; a file that has no binding yet gets one if add says so. */
+static int ivshmem_vector_change(struct ivshmem_file *ivf, unsigned int vector,
+				 struct ivshmem_change *change, bool add)
+{
+	struct ivshmem_binding *spare = NULL;
+	struct ivshmem_vector *vec;
+	int ret;
+
+	if (add) {
+		spare = kzalloc(sizeof(*spare), GFP_KERNEL_ACCOUNT);
+		if (!spare)
+			return -ENOMEM;
+		spare->ivf = ivf;
+	}
+	down_read(&ivf->ivd->lock);
+	ret = ivshmem_vector_lookup(ivf->ivd, vector, &vec);
+	if (!ret)
+		ret = ivshmem_vector_apply(vec, ivf, change, &spare);
+	up_read(&ivf->ivd->lock);
+	ivshmem_binding_free(spare);
+	return ret;
+}
+
 /**
  * ivshmem_vector_bind() - signal an eventfd when a vector fires
  * @ivf: the file that binds
@@ -136,27 +238,61 @@ static int ivshmem_vector_lookup(struct ivshmem_device *ivd,
 int ivshmem_vector_bind(struct ivshmem_file *ivf, unsigned int vector,
 			struct eventfd_ctx *eventfd)
 {
-	struct ivshmem_binding *binding = NULL;
-	struct ivshmem_vector *vec;
-	int ret;
+	struct ivshmem_change change = {
+		.set_eventfd = true,
+		.eventfd = eventfd,
+	};
+	int ret = ivshmem_vector_change(ivf, vector, &change, eventfd);
 
-	if (eventfd) {
-		binding = kzalloc(sizeof(*binding), GFP_KERNEL_ACCOUNT);
-		if (!binding) {
-			eventfd_ctx_put(eventfd);
-			return -ENOMEM;
-		}
-		binding->ivf = ivf;
-		binding->eventfd = eventfd;
-	}
-	down_read(&ivf->ivd->lock);
-	ret = ivshmem_vector_lookup(ivf->ivd, vector, &vec);
-	if (!ret)
-		ret = ivshmem_vector_replace(vec, ivf, &binding);
-	up_read(&ivf->ivd->lock);
 	/* The old one, or on failure the new. */
-	ivshmem_binding_free(binding);
+	if (change.eventfd)
+		eventfd_ctx_put(change.eventfd);
 	return ret;
+}
+
+/**
+ * ivshmem_vector_set_mask() - mask a vector for a file, or unmask it
+ * @ivf: the file
+ * @vector: as the user gave it
+ * @mode: IVSHMEM_MASK_*, as the user gave it
+ *
+ * Context: takes ivd->lock for reading; may sleep.
+ * Return: 0, -EINVAL, -ENODEV, -ENOMEM, -ENOSPC, -EOPNOTSUPP.
+ */
+int ivshmem_vector_set_mask(struct ivshmem_file *ivf, unsigned int vector,
+			    u32 mode)
+{
+	struct ivshmem_change change = { .mode = mode };
+
+	if (mode > IVSHMEM_MASK_ONE_SHOT)
+		return -EINVAL;
+	return ivshmem_vector_change(ivf, vector, &change,
+				     mode != IVSHMEM_MASK_OFF);
+}
+
+/**
+ * ivshmem_vector_get_stats() - what a vector has counted since probe
+ * @ivd: a device with !dead, its lock held for reading
+ * @stats: in: the vector as the user gave it; out: the counts
+ *
+ * Return: 0, -EINVAL, -EOPNOTSUPP.
+ */
+int ivshmem_vector_get_stats(struct ivshmem_device *ivd,
+			     struct ivshmem_vector_stats *stats)
+{
+	struct ivshmem_vector *vec;
+	int ret = ivshmem_vector_lookup(ivd, stats->vector, &vec);
+
+	if (ret)
+		return ret;
+	spin_lock_irq(&vec->lock);
+	stats->nr_bindings = vec->nr_bindings;
+	stats->fired = atomic64_read(&vec->fired);
+	stats->delivered = vec->delivered;
+	stats->suppressed = vec->suppressed;
+	stats->backoffs = vec->backoffs;
+	spin_unlock_irq(&vec->lock);
+	return 0;
 }
 
 /**
@@ -169,9 +305,14 @@ void ivshmem_vector_unbind_all(struct ivshmem_file *ivf)
 	unsigned int i;
 
 	for (i = 0; i < ivd->nr_vectors; i++) {
-		struct ivshmem_binding *binding = NULL;
+		struct ivshmem_vector *vec = &ivd->vectors[i];
+		struct ivshmem_binding *binding;
 
-		ivshmem_vector_replace(&ivd->vectors[i], ivf, &binding);
+		spin_lock_irq(&vec->lock);
+		binding = ivshmem_vector_find(vec, ivf);
+		if (binding)
+			ivshmem_vector_remove(vec, binding);
+		spin_unlock_irq(&vec->lock);
 		ivshmem_binding_free(binding);
 	}
 }
@@ -185,6 +326,7 @@ static void ivshmem_vector_clear(struct ivshmem_vector *vec)
 	spin_lock_irq(&vec->lock);
 	list_splice_init(&vec->bindings, &bindings);
 	vec->nr_bindings = 0;
+	vec->nr_masked = 0;
 	spin_unlock_irq(&vec->lock);
 	list_for_each_entry_safe(binding, next, &bindings, node)
 		ivshmem_binding_free(binding);
@@ -204,6 +346,7 @@ static int ivshmem_vector_alloc(struct ivshmem_device *ivd, unsigned int nr)
 		atomic64_set(&vec->fired, 0);
 		spin_lock_init(&vec->lock);
 		INIT_LIST_HEAD(&vec->bindings);
+		ivshmem_mask_init(vec);
 	}
 	return 0;
 }
@@ -214,6 +357,7 @@ static void ivshmem_vector_keep(struct ivshmem_device *ivd, unsigned int keep)
 	while (ivd->nr_vectors > keep) {
 		unsigned int last = --ivd->nr_vectors;
 
+		ivshmem_mask_stop(&ivd->vectors[last]);
 		pci_free_irq(ivd->pdev, last, &ivd->vectors[last]);
 	}
 	if (!keep)
@@ -232,6 +376,7 @@ static int ivshmem_vector_request_irqs(struct ivshmem_device *ivd,
 	int ret = 0;
 
 	for (i = 0; i < nr; i++) {
+		ivd->vectors[i].irq = pci_irq_vector(ivd->pdev, i);
 		ret = pci_request_irq(ivd->pdev, i, ivshmem_vector_handler,
 				      NULL, &ivd->vectors[i], "ivshmem%u-%u",
 				      ivd->minor, i);
@@ -291,8 +436,10 @@ void ivshmem_vector_stop(struct ivshmem_device *ivd)
 
 	if (!ivd->nr_vectors)
 		return;
-	for (i = 0; i < ivd->nr_vectors; i++)
+	for (i = 0; i < ivd->nr_vectors; i++) {
+		ivshmem_mask_stop(&ivd->vectors[i]);
 		pci_free_irq(ivd->pdev, i, &ivd->vectors[i]);
+	}
 	pci_free_irq_vectors(ivd->pdev);
 	for (i = 0; i < ivd->nr_vectors; i++)
 		ivshmem_vector_clear(&ivd->vectors[i]);

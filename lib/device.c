@@ -49,6 +49,7 @@ static struct ivsh_device *device_open(const char *name, bool read_only)
 	device->read_only = read_only;
 	for (int i = 0; i <= IVSH_VECTOR_MAX; i++)
 		atomic_flag_clear(&device->bound[i]);
+	ivsh_doorbell_map(device, 0);
 	if (!device->backend->open(device, name))
 		return device;
 	error = errno;
@@ -71,6 +72,7 @@ IVSH_API void ivsh_device_close(struct ivsh_device *device)
 {
 	if (!device)
 		return;
+	ivsh_doorbell_unmap(device);
 	device->backend->close(device);
 	free(device->path);
 	free(device);
@@ -84,10 +86,4 @@ IVSH_API int ivsh_device_fd(const struct ivsh_device *device)
 IVSH_API const char *ivsh_device_path(const struct ivsh_device *device)
 {
 	return device->path;
-}
-
-IVSH_API int ivsh_device_ring(struct ivsh_device *device, uint32_t peer,
-			      uint32_t vector)
-{
-	return device->backend->ring(device, peer, vector);
 }

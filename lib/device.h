@@ -25,6 +25,7 @@
 struct ivsh_info {
 	uint64_t shmem_size;
 	uint64_t generation;
+	uint64_t regs_offset;	/* 0 when they cannot be mapped */
 	uint32_t own_id;
 	uint32_t nr_vectors;
 	uint32_t revision;
@@ -38,6 +39,14 @@ struct ivsh_peer_event {
 	uint32_t peer;
 	uint32_t nr_vectors;
 	int error;
+};
+
+/* What one vector has counted. */
+struct ivsh_counts {
+	uint64_t fired;
+	uint64_t delivered;
+	uint64_t suppressed;
+	uint64_t backoffs;
 };
 
 /* Functions that return int return 0 (or what is said), or -1 with errno. */
@@ -66,6 +75,14 @@ struct ivsh_backend {
 	 */
 	int (*next_event)(struct ivsh_device *device,
 			  struct ivsh_peer_event *event);
+	/* A backend may lack the rest: NULL. */
+	int (*set_mode)(struct ivsh_device *device, uint32_t vector,
+			enum ivsh_vector_mode mode);
+	int (*wait)(struct ivsh_device *device,
+		    const struct ivsh_vector_set *vectors, int64_t timeout_ns,
+		    struct ivsh_vector_set *fired);
+	int (*count)(struct ivsh_device *device, uint32_t vector,
+		     struct ivsh_counts *counts);
 };
 
 struct ivsh_device {
@@ -76,6 +93,8 @@ struct ivsh_device {
 	bool read_only;
 	char *path;		/* of ivsh_device_path() */
 	void *state;		/* the backend's own */
+	uint32_t *doorbell;	/* where a store rings, see doorbell.c */
+	void *doorbell_pages;	/* what it is mapped in, or NULL */
 	/* One flag for each vector that has a struct ivsh_vector. */
 	atomic_flag bound[IVSH_VECTOR_MAX + 1];
 };
@@ -83,5 +102,9 @@ struct ivsh_device {
 extern const struct ivsh_backend ivsh_node_backend;
 extern const struct ivsh_backend ivsh_server_backend;
 extern const struct ivsh_backend ivsh_memory_backend;
+
+/* doorbell.c; without regs_offset, the doorbell of a device that has none. */
+void ivsh_doorbell_map(struct ivsh_device *device, uint64_t regs_offset);
+void ivsh_doorbell_unmap(struct ivsh_device *device);
 
 #endif /* IVSH_DEVICE_H */

@@ -34,6 +34,11 @@ IVSH_API bool ivsh_info_has_doorbell(const struct ivsh_info *info)
 	return info->has_doorbell;
 }
 
+IVSH_API bool ivsh_info_has_mapped_regs(const struct ivsh_info *info)
+{
+	return info->regs_offset;
+}
+
 IVSH_API uint32_t ivsh_info_own_id(const struct ivsh_info *info)
 {
 	return info->own_id;

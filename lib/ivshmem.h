@@ -29,7 +29,8 @@
  *               region of it raises SIGBUS
  *   ENOENT      there is no such device (is ivshmem_guest loaded?), socket or
  *               file
- *   ENOSPC      as many open devices as the driver allows have bound the vector
+ *   ENOSPC      a limit is reached: of open devices that bind one vector, or of
+ *               inotify watches of this user
  *   ENOTCONN    no such peer is connected, or it has no such vector; only host
  *               peers know
  *   ENOTTY      the named file is not an ivshmem device, nor memory
@@ -54,7 +55,7 @@
  * one of them unbinds is unbound for both. A child opens its own.
  *
  * The library has no global state, prints nothing, and installs no signal
- * handlers. A peer may write any byte of the shared memory at any time.
+ * handlers, but for ivsh_region_guard(). A peer may write any byte of the shared memory at any time.
  */
 #ifndef IVSHMEM_H
 #define IVSHMEM_H
@@ -130,6 +131,10 @@ const char *ivsh_device_path(const struct ivsh_device *device);
  * IVSH_VECTOR_MAX. A ring to an absent peer or vector is dropped by the device
  * without an error, but is ENOTCONN for a host peer; several rings of one
  * vector may arrive as one.
+ *
+ * Where the registers can be mapped (ivsh_info_has_mapped_regs()) this is one
+ * store, else a system call. With the store, a ring in the moment in which the
+ * device goes may be dropped without an error; the next one fails.
  * Fails with EACCES, EINVAL, ENODEV, ENOTCONN, EOPNOTSUPP.
  */
 int ivsh_device_ring(struct ivsh_device *device, uint32_t peer,
@@ -161,6 +166,9 @@ uint64_t ivsh_info_shmem_size(const struct ivsh_info *info);
 
 /** Whether peers can be rung; else the device is a plain one. */
 bool ivsh_info_has_doorbell(const struct ivsh_info *info);
+
+/** Whether ivsh_device_ring() is a store, if the device is open for writing. */
+bool ivsh_info_has_mapped_regs(const struct ivsh_info *info);
 
 /** The number by which peers ring this device (IVPosition); 0 when plain. */
 uint32_t ivsh_info_own_id(const struct ivsh_info *info);
@@ -215,6 +223,65 @@ void *ivsh_region_address(const struct ivsh_region *region);
 /** Bytes in the region. */
 size_t ivsh_region_size(const struct ivsh_region *region);
 
+/**
+ * Guard a region: an access after the device has gone does not raise SIGBUS.
+ *
+ * The first such access puts private memory of zeros in the place of the whole
+ * region, and goes on there: reads give what was written since, and nobody else
+ * sees it. From then on ivsh_region_is_lost() is true. A guard ends when the
+ * region is unmapped. To guard a region twice is to guard it once.
+ *
+ * With the first guard of a process the library installs a handler of SIGBUS,
+ * with the last it puts back the one before. The handler calls that one for any
+ * SIGBUS that is not of a guarded region. A program that installs a handler
+ * later must do the same, or the guards are off. It fails only for want of
+ * memory.
+ */
+int ivsh_region_guard(struct ivsh_region *region);
+
+/** Whether a guarded region was touched after its device had gone. */
+bool ivsh_region_is_lost(const struct ivsh_region *region);
+
+/* --- monitor: devices that come and go ------------------------------------- */
+
+struct ivsh_monitor;
+
+/** What happened to a device node. */
+enum ivsh_change {
+	IVSH_CHANGE_UNKNOWN = 0, /* some were missed: look at all devices */
+	IVSH_CHANGE_ADDED = 1,
+	IVSH_CHANGE_REMOVED = 2,
+	IVSH_CHANGE_RIGHTS = 3, /* other owner or mode: an open may succeed now */
+};
+
+/**
+ * Watch for devices that come and go, from now on.
+ *
+ * To miss none, open the monitor, then look for a device, then wait. Needs no
+ * privilege. Returns a monitor owned by the caller, released with
+ * ivsh_monitor_close(). Fails with ENOSPC.
+ */
+struct ivsh_monitor *ivsh_monitor_open(void);
+
+/** Close a monitor. NULL is ignored. */
+void ivsh_monitor_close(struct ivsh_monitor *monitor);
+
+/**
+ * Returns a file descriptor that polls readable when there may be a change;
+ * borrowed, valid until the monitor is closed. Then call ivsh_monitor_wait()
+ * with timeout 0 until it says ETIMEDOUT.
+ */
+int ivsh_monitor_fd(const struct ivsh_monitor *monitor);
+
+/**
+ * Wait for the next change of a device. timeout_ns is in nanoseconds; 0 does
+ * not wait, -1 waits for ever. *path is the node, "" when the change is
+ * unknown; borrowed, valid until the next call on this monitor.
+ * Fails with EINTR, EINVAL (timeout_ns below -1), ETIMEDOUT.
+ */
+int ivsh_monitor_wait(struct ivsh_monitor *monitor, int64_t timeout_ns,
+		      enum ivsh_change *change, const char **path);
+
 /* --- vector: to be woken by peers ----------------------------------------- */
 
 /**
@@ -262,6 +329,84 @@ int ivsh_vector_wait(struct ivsh_vector *vector, int64_t timeout_ns,
  * Fails with ENODEV.
  */
 int ivsh_vector_clear(struct ivsh_vector *vector, uint64_t *count);
+
+/** How a vector wakes. The values are those of the driver. */
+enum ivsh_vector_mode {
+	IVSH_VECTOR_NORMAL = 0,		/* at each interrupt, as when bound */
+	IVSH_VECTOR_MASKED = 1,		/* at none */
+	IVSH_VECTOR_ONE_SHOT = 2,	/* at the next one, which masks it */
+};
+
+/**
+ * Mask a vector, or unmask it, or arm it for one firing.
+ *
+ * What fires while it is masked is not lost: the vector fires for all of it
+ * when it is unmasked or armed again. While every program that has the
+ * device open masks the vector, rings cost this machine nothing. The end of the
+ * device wakes in spite of a mask.
+ * Fails with EINVAL (there is no such mode), ENODEV.
+ */
+int ivsh_vector_set_mode(struct ivsh_vector *vector,
+			 enum ivsh_vector_mode mode);
+
+/* --- waiting for any of several vectors ------------------------------------ */
+
+/** A set of vectors 0 to IVSH_VECTOR_MAX. { 0 } is empty. Plain data. */
+struct ivsh_vector_set {
+	uint64_t words[(IVSH_VECTOR_MAX + 1) / 64];
+};
+
+/** Add a vector; one above IVSH_VECTOR_MAX is not added. */
+void ivsh_vector_set_add(struct ivsh_vector_set *set, uint32_t vector);
+
+/** Whether the vector is in the set. */
+bool ivsh_vector_set_contains(const struct ivsh_vector_set *set,
+			      uint32_t vector);
+
+/**
+ * Wait, in one system call, until any of the vectors fires.
+ *
+ * timeout_ns is in nanoseconds; 0 does not wait, -1 waits for ever. Those that
+ * fired since the device was opened, or since the last call that returned them,
+ * are stored in *fired unless fired is NULL; it may be the same as vectors.
+ * Nothing needs to be bound, and what is bound counts apart from this. Several
+ * threads may wait: each firing is returned to one of them.
+ * Fails with EINTR, EINVAL (the set is empty or has a vector that is not there,
+ * or timeout_ns is below -1), ENODEV, EOPNOTSUPP, ETIMEDOUT.
+ */
+int ivsh_device_wait(struct ivsh_device *device,
+		     const struct ivsh_vector_set *vectors, int64_t timeout_ns,
+		     struct ivsh_vector_set *fired);
+
+/* --- stats: what was counted since the driver bound the device -------------- */
+
+struct ivsh_stats;
+
+/**
+ * Ask what the vectors have counted, for all programs together.
+ *
+ * Returns stats owned by the caller, released with ivsh_stats_free(); they do
+ * not change afterwards and may outlive the device. Fails with ENODEV.
+ */
+struct ivsh_stats *ivsh_device_get_stats(struct ivsh_device *device);
+
+/** Release stats. NULL is ignored. */
+void ivsh_stats_free(struct ivsh_stats *stats);
+
+/** Vectors that were counted. Of others all counts are 0. */
+uint32_t ivsh_stats_nr_vectors(const struct ivsh_stats *stats);
+
+/** Interrupts. Who remembers it can tell that he missed some. */
+uint64_t ivsh_stats_fired(const struct ivsh_stats *stats, uint32_t vector);
+
+/** Eventfds signalled: for each interrupt one for each program that bound it. */
+uint64_t ivsh_stats_delivered(const struct ivsh_stats *stats, uint32_t vector);
+
+/** Times that a mask kept an interrupt from a program, for the time being. */
+uint64_t ivsh_stats_suppressed(const struct ivsh_stats *stats, uint32_t vector);
+
+/** Times that the vector was off for some milliseconds, as it fired too fast. */
+uint64_t ivsh_stats_backoffs(const struct ivsh_stats *stats, uint32_t vector);
 
 /* --- peer events: who joins and leaves; on the host only ------------------ */
 

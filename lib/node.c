@@ -44,6 +44,7 @@ static int node_query(struct ivsh_device *device, struct ivsh_info *info)
 	*info = (struct ivsh_info){
 		.shmem_size = uapi.shmem_size,
 		.generation = uapi.generation,
+		.regs_offset = uapi.regs_offset,
 		.own_id = uapi.own_id,
 		.nr_vectors = uapi.nr_vectors,
 		.revision = uapi.revision,
@@ -99,7 +100,10 @@ static int node_open(struct ivsh_device *device, const char *name)
 			errno = ENODEV;
 		return -1;
 	}
-	return node_query(device, &info);
+	if (node_query(device, &info))
+		return -1;
+	ivsh_doorbell_map(device, info.regs_offset);
+	return 0;
 }
 
 static void node_close(struct ivsh_device *device)
@@ -166,6 +170,54 @@ static int node_watched(struct ivsh_device *device)
 	return -1;
 }
 
+static int node_set_mode(struct ivsh_device *device, uint32_t vector,
+			 enum ivsh_vector_mode mode)
+{
+	struct ivshmem_vector_mask arg = {
+		.size = sizeof(arg),
+		.vector = vector,
+		.mode = mode,
+	};
+
+	return ioctl(device->fd, IVSHMEM_VECTOR_MASK, &arg);
+}
+
+static int node_wait(struct ivsh_device *device,
+		     const struct ivsh_vector_set *vectors, int64_t timeout_ns,
+		     struct ivsh_vector_set *fired)
+{
+	struct ivshmem_wait arg = {
+		.size = sizeof(arg),
+		.timeout_ns = timeout_ns,
+	};
+
+	memcpy(arg.vectors, vectors->words, sizeof(arg.vectors));
+	if (ioctl(device->fd, IVSHMEM_WAIT, &arg))
+		return -1;
+	if (fired)
+		memcpy(fired->words, arg.vectors, sizeof(arg.vectors));
+	return 0;
+}
+
+static int node_count(struct ivsh_device *device, uint32_t vector,
+		      struct ivsh_counts *counts)
+{
+	struct ivshmem_vector_stats arg = {
+		.size = sizeof(arg),
+		.vector = vector,
+	};
+
+	if (ioctl(device->fd, IVSHMEM_VECTOR_STATS, &arg))
+		return -1;
+	*counts = (struct ivsh_counts){
+		.fired = arg.fired,
+		.delivered = arg.delivered,
+		.suppressed = arg.suppressed,
+		.backoffs = arg.backoffs,
+	};
+	return 0;
+}
+
 const struct ivsh_backend ivsh_node_backend = {
 	.open = node_open,
 	.close = node_close,
@@ -175,4 +227,7 @@ const struct ivsh_backend ivsh_node_backend = {
 	.unbind = node_unbind,
 	.watch = node_watch,
 	.watched = node_watched,
+	.set_mode = node_set_mode,
+	.wait = node_wait,
+	.count = node_count,
 };

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "device.h"
+#include "guard.h"
 
 struct ivsh_region {
 	void *address;
@@ -17,6 +18,7 @@ struct ivsh_region {
 	/* What is mapped; begins earlier and ends later in huge pages. */
 	void *mapping;
 	size_t mapping_size;
+	struct ivsh_guard *guard;	/* or NULL */
 };
 
 /* Check a range against the memory; a length of 0 becomes all that follows. */
@@ -81,7 +83,7 @@ IVSH_API struct ivsh_region *ivsh_region_map(struct ivsh_device *device,
 	if (check_range(device, offset, &length) ||
 	    check_flags(device, offset, flags))
 		return NULL;
-	region = malloc(sizeof(*region));
+	region = calloc(1, sizeof(*region));
 	if (!region)
 		return NULL;
 	if (map(region, device, offset, length, flags)) {
@@ -95,8 +97,21 @@ IVSH_API void ivsh_region_unmap(struct ivsh_region *region)
 {
 	if (!region)
 		return;
+	ivsh_guard_end(region->guard);
 	munmap(region->mapping, region->mapping_size);
 	free(region);
+}
+
+IVSH_API int ivsh_region_guard(struct ivsh_region *region)
+{
+	if (!region->guard)
+		region->guard = ivsh_guard_begin(region->address, region->size);
+	return region->guard ? 0 : -1;
+}
+
+IVSH_API bool ivsh_region_is_lost(const struct ivsh_region *region)
+{
+	return region->guard && ivsh_guard_fired(region->guard);
 }
 
 IVSH_API void *ivsh_region_address(const struct ivsh_region *region)

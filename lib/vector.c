@@ -62,6 +62,7 @@ IVSH_API void ivsh_vector_unbind(struct ivsh_vector *vector)
 {
 	if (!vector)
 		return;
+	ivsh_vector_set_mode(vector, IVSH_VECTOR_NORMAL);
 	vector->device->backend->unbind(vector->device, vector->number,
 					vector->eventfd);
 	unclaim(vector);
@@ -76,6 +77,18 @@ IVSH_API int ivsh_vector_fd(const struct ivsh_vector *vector)
 IVSH_API uint32_t ivsh_vector_number(const struct ivsh_vector *vector)
 {
 	return vector->number;
+}
+
+IVSH_API int ivsh_vector_set_mode(struct ivsh_vector *vector,
+				  enum ivsh_vector_mode mode)
+{
+	struct ivsh_device *device = vector->device;
+
+	if (!device->backend->set_mode) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	return device->backend->set_mode(device, vector->number, mode);
 }
 
 /*

@@ -121,6 +121,28 @@ static inline int unbind_vector(int fd, __u32 vector)
 	return bind_vector(fd, vector, -1);
 }
 
+/* Mask a vector for this file: IVSHMEM_MASK_*. */
+static inline int mask_vector(int fd, __u32 vector, __u32 mode)
+{
+	struct ivshmem_vector_mask arg = {
+		.size = sizeof(arg),
+		.vector = vector,
+		.mode = mode,
+	};
+
+	return ioctl(fd, IVSHMEM_VECTOR_MASK, &arg);
+}
+
+static inline int get_stats(int fd, __u32 vector,
+			    struct ivshmem_vector_stats *stats)
+{
+	*stats = (struct ivshmem_vector_stats){
+		.size = sizeof(*stats),
+		.vector = vector,
+	};
+	return ioctl(fd, IVSHMEM_VECTOR_STATS, stats);
+}
+
 static inline int new_eventfd(void)
 {
 	return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -19,23 +19,47 @@ FIXTURE(argument) {
 FIXTURE_VARIANT(argument) {
 	unsigned int cmd;
 	size_t size;
+	size_t first;	/* the size of its first version */
 	bool reply;
 };
 
 FIXTURE_VARIANT_ADD(argument, info) {
 	.cmd = IVSHMEM_INFO,
 	.size = sizeof(struct ivshmem_info),
+	.first = 48,
 	.reply = true,
 };
 
 FIXTURE_VARIANT_ADD(argument, ring) {
 	.cmd = IVSHMEM_RING,
 	.size = sizeof(struct ivshmem_ring),
+	.first = 16,
 };
 
 FIXTURE_VARIANT_ADD(argument, vector_eventfd) {
 	.cmd = IVSHMEM_VECTOR_EVENTFD,
 	.size = sizeof(struct ivshmem_vector_eventfd),
+	.first = 16,
+};
+
+FIXTURE_VARIANT_ADD(argument, vector_mask) {
+	.cmd = IVSHMEM_VECTOR_MASK,
+	.size = sizeof(struct ivshmem_vector_mask),
+	.first = 16,
+};
+
+FIXTURE_VARIANT_ADD(argument, vector_stats) {
+	.cmd = IVSHMEM_VECTOR_STATS,
+	.size = sizeof(struct ivshmem_vector_stats),
+	.first = 48,
+	.reply = true,
+};
+
+FIXTURE_VARIANT_ADD(argument, wait) {
+	.cmd = IVSHMEM_WAIT,
+	.size = sizeof(struct ivshmem_wait),
+	.first = 48,
+	.reply = true,
 };
 
 FIXTURE_SETUP(argument)
@@ -67,10 +91,17 @@ static void *valid(const FIXTURE_DATA(argument) *self,
 		.size = size,
 		.eventfd = self->efd,
 	};
+	struct ivshmem_wait wait = {
+		.size = size,
+		.timeout_ns = LIMIT_MS * 1000000LL,
+		.vectors = { 1 },
+	};
 
-	/* Of ring, the same: flags, peer and vector 0. */
+	/* Of the others, the same: flags, peer, vector and mode 0. */
 	if (variant->cmd == IVSHMEM_VECTOR_EVENTFD)
 		memcpy(where, &bind, sizeof(bind));
+	else if (variant->cmd == IVSHMEM_WAIT && !ring_self(self->fd, 0))
+		memcpy(where, &wait, sizeof(wait));
 	else
 		memcpy(where, &info, variant->size);
 	return where;
@@ -103,7 +134,7 @@ TEST_F(argument, at_the_end_of_memory_is_taken)
 
 TEST_F(argument, of_every_shorter_size_is_einval)
 {
-	for (__u32 size = 0; size < variant->size; size++) {
+	for (__u32 size = 0; size < variant->first; size++) {
 		void *arg = valid(self, variant, self->memory, size);
 
 		EXPECT_ERRNO(EINVAL, caller_ioctl(self->fd, variant->cmd, arg));
@@ -251,13 +282,10 @@ FIXTURE_TEARDOWN(number)
 
 TEST_F(number, not_in_the_table_is_enotty)
 {
-	for (unsigned int nr = 3; nr <= 0xff; nr++) {
-		if (_IO(IVSHMEM_IOC_TYPE, nr) == IVSHMEM_DMABUF)
-			continue;
-		EXPECT_ERRNO(ENOTTY,
+	for (unsigned int nr = 7; nr <= 0xff; nr++)
+			EXPECT_ERRNO(ENOTTY,
 			     caller_ioctl(self->fd, _IO(IVSHMEM_IOC_TYPE, nr),
 					  self->arg));
-	}
 }
 
 TEST_F(number, of_another_type_is_enotty)

@@ -240,8 +240,10 @@ TEST_F(facts, info_says_what_the_machine_was_given)
 
 	EXPECT_EQ(sizeof(*info), info->size);
 	EXPECT_EQ(0, info->flags);
-	EXPECT_EQ(variant->doorbell ? IVSHMEM_FEATURE_DOORBELL : 0,
-		  info->features);
+	EXPECT_EQ(variant->doorbell ? IVSHMEM_FEATURE_DOORBELL |
+		  IVSHMEM_FEATURE_VECTOR_MASK | IVSHMEM_FEATURE_VECTOR_STATS |
+		  IVSHMEM_FEATURE_WAIT : 0, info->features);
+	EXPECT_EQ(0, info->regs_offset);
 	EXPECT_EQ(variant->doorbell ? 4 : 0, info->nr_vectors);
 	EXPECT_EQ(0, info->own_id);
 	EXPECT_EQ(1, info->revision);

@@ -23,6 +23,7 @@
 	do_it(ivsh_info_free) \
 	do_it(ivsh_info_shmem_size) \
 	do_it(ivsh_info_has_doorbell) \
+	do_it(ivsh_info_has_mapped_regs) \
 	do_it(ivsh_info_own_id) \
 	do_it(ivsh_info_nr_vectors) \
 	do_it(ivsh_info_revision) \
@@ -70,6 +71,23 @@
 	do_it(ivsh_channel_wait) \
 	do_it(ivsh_channel_arm) \
 	do_it(ivsh_channel_peer_silence_ns) \
-	do_it(ivsh_channel_count)
+	do_it(ivsh_channel_count) \
+	do_it(ivsh_vector_set_mode) \
+	do_it(ivsh_vector_set_add) \
+	do_it(ivsh_vector_set_contains) \
+	do_it(ivsh_device_wait) \
+	do_it(ivsh_device_get_stats) \
+	do_it(ivsh_stats_free) \
+	do_it(ivsh_stats_nr_vectors) \
+	do_it(ivsh_stats_fired) \
+	do_it(ivsh_stats_delivered) \
+	do_it(ivsh_stats_suppressed) \
+	do_it(ivsh_stats_backoffs) \
+	do_it(ivsh_region_guard) \
+	do_it(ivsh_region_is_lost) \
+	do_it(ivsh_monitor_open) \
+	do_it(ivsh_monitor_close) \
+	do_it(ivsh_monitor_fd) \
+	do_it(ivsh_monitor_wait)
 
 #endif /* HEADER_FUNCTIONS_H */

@@ -200,7 +200,7 @@ def device_arguments(machine, servers):
                 "-chardev", f"socket,id=server{number},path={path}",
                 "-device", f"ivshmem-doorbell,id=device{number},"
                            f"chardev=server{number},vectors={device.vectors}"
-                           f"{bus}"]
+                           f"{bus}" + (",master=on" if device.master else "")]
     return arguments
 
 

@@ -94,6 +94,7 @@ def _busybox():
 def _programs():
     """(name in the guest, file) of everything that make built for guests."""
     places = (("tools/ivshmemctl", "bin"), ("selftests/guest/*", "tests"),
+              ("selftests/icount/*", "tests"),
               ("examples/*", "bin"), ("bench/*", "bin"))
     for pattern, directory in places:
         for path in sorted(BUILD.glob(pattern)):

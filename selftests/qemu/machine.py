@@ -34,6 +34,7 @@ class Doorbell:
     server: str = "server"
     hugetlb: bool = False
     port: str = ""
+    master: bool = False    # its memory migrates with the guest
 
 
 @dataclass(frozen=True, init=False)
@@ -64,3 +65,7 @@ class Machine:
 #: Device 0 a doorbell with 4 vectors, device 1 a plain one: what every program
 #: in selftests/guest gets.
 STANDARD = Machine(Doorbell(vectors=4), Plain(), smp=2)
+
+#: The same, where a program may map the registers.
+MAPPED = Machine(Doorbell(vectors=4), Plain(), smp=2,
+                 append="ivshmem_guest.map_registers=1")

@@ -29,7 +29,7 @@
  *   EBADF       the eventfd number is not an open file
  *   EFAULT      a pointer does not point to memory of the caller
  *   EMFILE      the process has as many open files as it may have (dma-buf)
- *   EINTR       a signal came before anything happened (read)
+ *   EINTR       a signal came before anything happened (read, wait)
  *   EINVAL      a size, peer, vector, offset or file is outside its range or of
  *               the wrong kind
  *   ENODEV      the device is gone (unplugged, unbound, or not responding);
@@ -42,6 +42,7 @@
  *               is 0, or a flag is unknown
  *   EPERM       mmap() was asked for an executable mapping; the kernel answers
  *               EACCES when mprotect() is
+ *   ETIMEDOUT   no vector of the set fired in time (wait)
  */
 #ifndef _UAPI_LINUX_IVSHMEM_GUEST_H
 #define _UAPI_LINUX_IVSHMEM_GUEST_H
@@ -55,10 +56,10 @@
 #define IVSHMEM_INFO		_IO(IVSHMEM_IOC_TYPE, 0x00)
 #define IVSHMEM_RING		_IO(IVSHMEM_IOC_TYPE, 0x01)
 #define IVSHMEM_VECTOR_EVENTFD	_IO(IVSHMEM_IOC_TYPE, 0x02)
+#define IVSHMEM_VECTOR_MASK	_IO(IVSHMEM_IOC_TYPE, 0x03)
+#define IVSHMEM_VECTOR_STATS	_IO(IVSHMEM_IOC_TYPE, 0x04)
 #define IVSHMEM_DMABUF		_IO(IVSHMEM_IOC_TYPE, 0x05)
-/*
- * Reserved: 0x03 vector mask, 0x04 vector statistics.
- */
+#define IVSHMEM_WAIT		_IO(IVSHMEM_IOC_TYPE, 0x06)
 
 /* The last peer and vector that a doorbell can address. */
 #define IVSHMEM_PEER_MAX	65535
@@ -70,6 +71,12 @@
 /* Bits of ivshmem_info.features. */
 /* The device has a doorbell: IVSHMEM_RING, IVSHMEM_VECTOR_EVENTFD, read(). */
 #define IVSHMEM_FEATURE_DOORBELL	(1ULL << 0)
+/* The registers can be mapped, at regs_offset: a ring is a store. */
+#define IVSHMEM_FEATURE_MAPPED_REGS	(1ULL << 1)
+/* The ioctls of these names; every doorbell device has them. */
+#define IVSHMEM_FEATURE_VECTOR_MASK	(1ULL << 2)
+#define IVSHMEM_FEATURE_VECTOR_STATS	(1ULL << 3)
+#define IVSHMEM_FEATURE_WAIT		(1ULL << 6)
 /* IVSHMEM_DMABUF works. */
 #define IVSHMEM_FEATURE_DMABUF		(1ULL << 4)
 /*
@@ -79,9 +86,6 @@
  * EFAULT.
  */
 #define IVSHMEM_FEATURE_STRUCT_PAGES	(1ULL << 5)
-/*
- * Reserved: bit 1 mapped registers, 2 vector mask, 3 vector statistics.
- */
 
 /* Values of ivshmem_info.page_attr: how a user mapping is cached. */
 #define IVSHMEM_PAGE_ATTR_UNKNOWN	0
@@ -103,6 +107,21 @@
  * @nr_vectors: out: vectors that can fire here, 0 on a plain device
  * @revision: out: PCI revision, 1 since QEMU 2.6
  * @page_attr: out: IVSHMEM_PAGE_ATTR_* in effect for mappings
+ * @regs_offset: out: where mmap() finds the registers, 0 if it does not. Absent
+ *	in the first version of the struct, which ends before it
+ *
+ * At regs_offset, above all shared memory, lies the page of the registers, for
+ * a shared mapping of one page of a file that was opened for writing. A 32-bit
+ * store of peer << 16 | vector at its byte IVSHMEM_REGS_DOORBELL rings, if peer
+ * and vector are in the ranges of struct ivshmem_ring; other stores may ring
+ * anybody. Nothing else in the page may be written.
+ *
+ * The page before it, at regs_offset less the page size, is the status: read
+ * only. Its last 32-bit word is 1 as long as the device is there. When the
+ * device goes, the word becomes 0; then the registers leave the mappings, and a
+ * page of memory that nobody looks at takes later stores: they raise no signal.
+ * So look at the word before each store, and if it is 0 ring with IVSHMEM_RING,
+ * for the error.
  */
 struct ivshmem_info {
 	__u32 size;
@@ -114,7 +133,11 @@ struct ivshmem_info {
 	__u32 nr_vectors;
 	__u32 revision;
 	__u32 page_attr;
+	__aligned_u64 regs_offset;
 };
+
+/* Byte of the mapped registers that rings. */
+#define IVSHMEM_REGS_DOORBELL	12
 
 /**
  * struct ivshmem_ring - ring one vector of one peer (IVSHMEM_RING)
@@ -151,6 +174,77 @@ struct ivshmem_vector_eventfd {
 	__u32 flags;
 	__u32 vector;
 	__s32 eventfd;
+};
+
+/* Values of ivshmem_vector_mask.mode. */
+#define IVSHMEM_MASK_OFF	0	/* not masked: each interrupt signals */
+#define IVSHMEM_MASK_ON		1	/* masked: none does */
+#define IVSHMEM_MASK_ONE_SHOT	2	/* the next one signals, and masks */
+
+/**
+ * struct ivshmem_vector_mask - mask a vector (IVSHMEM_VECTOR_MASK)
+ * @size: in: sizeof(struct ivshmem_vector_mask)
+ * @flags: in: 0
+ * @vector: in: 0 to nr_vectors - 1
+ * @mode: in: IVSHMEM_MASK_*; a vector begins with IVSHMEM_MASK_OFF. To set
+ *	IVSHMEM_MASK_ONE_SHOT again arms the vector again
+ *
+ * A mask is the open file's own: it keeps the eventfd of this file silent, and
+ * ends when the file is closed. What fires meanwhile is not lost: when the mask
+ * ends, the eventfd is signalled for all of it. Removal of the device
+ * signals in spite of a mask. read() and IVSHMEM_WAIT see every interrupt.
+ *
+ * While all open files of the device mask the vector it is switched off, so
+ * that rings cost this guest nothing. They are kept as one interrupt, or two.
+ */
+struct ivshmem_vector_mask {
+	__u32 size;
+	__u32 flags;
+	__u32 vector;
+	__u32 mode;
+};
+
+/**
+ * struct ivshmem_vector_stats - what a vector has counted (IVSHMEM_VECTOR_STATS)
+ * @size: in: sizeof(struct ivshmem_vector_stats)
+ * @flags: in: 0
+ * @vector: in: 0 to nr_vectors - 1
+ * @nr_bindings: out: open files that have an eventfd or a mask on it
+ * @fired: out: interrupts since the driver bound the device
+ * @delivered: out: eventfds signalled
+ * @suppressed: out: times that a file masked an interrupt
+ * @backoffs: out: times that it fired faster than the driver's max_rate, and was
+ *	switched off for some milliseconds
+ *
+ * The counts are of all files and never go back while the device stays.
+ */
+struct ivshmem_vector_stats {
+	__u32 size;
+	__u32 flags;
+	__u32 vector;
+	__u32 nr_bindings;
+	__aligned_u64 fired;
+	__aligned_u64 delivered;
+	__aligned_u64 suppressed;
+	__aligned_u64 backoffs;
+};
+
+/**
+ * struct ivshmem_wait - wait for any of a set of vectors (IVSHMEM_WAIT)
+ * @size: in: sizeof(struct ivshmem_wait)
+ * @flags: in: 0
+ * @timeout_ns: in: nanoseconds to wait at most; 0 only looks, -1 is for ever
+ * @vectors: in: bit v % 64 of word v / 64 is vector v, at least one of 0 to
+ *	nr_vectors - 1, no other; out: those of them that fired
+ *
+ * A vector has fired if it did since this file was opened, or last returned it
+ * from here or from read(). No eventfd is needed.
+ */
+struct ivshmem_wait {
+	__u32 size;
+	__u32 flags;
+	__s64 timeout_ns __attribute__((aligned(8)));
+	__aligned_u64 vectors[4];
 };
 
 /**
