@@ -44,6 +44,8 @@ extern const struct command hexdump_command;
 extern const struct command ring_command;
 extern const struct command wait_command;
 extern const struct command channel_command;
+extern const struct command stat_command;
+extern const struct command doctor_command;
 
 /* What the command line said so far. */
 struct ctl {
@@ -60,7 +62,7 @@ void usage_error(const struct ctl *ctl, const char *what, const char *why, ...)
 int finish_output(void);
 
 /* options.c */
-enum { OPT_JSON = 256, OPT_COUNT, OPT_TIMEOUT };
+enum { OPT_JSON = 256, OPT_COUNT, OPT_TIMEOUT, OPT_WATCH, OPT_AFTER, OPT_RING };
 #define COMMON_OPTIONS						\
 	{ "device", required_argument, NULL, 'd' },		\
 	{ "help", no_argument, NULL, 'h' },			\

@@ -6,7 +6,7 @@
 #include "table.h"
 
 enum { NODE, FLAVOUR, REVISION, SHMEM_SIZE, OWN_ID, NR_VECTORS, PAGE_ATTR,
-       GENERATION };
+       GENERATION, RING };
 
 static const struct column columns[] = {
 	[NODE] = { "node", false },
@@ -17,6 +17,7 @@ static const struct column columns[] = {
 	[NR_VECTORS] = { "nr_vectors", true },
 	[PAGE_ATTR] = { "page_attr", false },
 	[GENERATION] = { "generation", true },
+	[RING] = { "ring", false },
 };
 
 static void print_info(const char *node, const struct ivsh_info *info,
@@ -36,6 +37,9 @@ static void print_info(const char *node, const struct ivsh_info *info,
 	table_set(table, PAGE_ATTR,
 		  page_attr_name(ivsh_info_page_attr(info)));
 	table_set_number(table, GENERATION, ivsh_info_generation(info));
+	if (ivsh_info_has_doorbell(info))
+		table_set(table, RING,
+			  ivsh_info_has_mapped_regs(info) ? "store" : "ioctl");
 	table_print(table);
 	table_free(table);
 }

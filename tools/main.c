@@ -22,6 +22,8 @@ static const struct command *const commands[] = {
 	&ring_command,
 	&wait_command,
 	&channel_command,
+	&stat_command,
+	&doctor_command,
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))

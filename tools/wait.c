@@ -15,6 +15,8 @@ struct wait {
 	uint32_t vector;
 	uint64_t count;
 	int64_t timeout_ns;	/* -1 for ever */
+	bool has_after;
+	uint64_t after;
 };
 
 static int64_t now_ns(void)
@@ -47,12 +49,45 @@ static int timed_out(const struct ivsh_vector *vector, uint64_t seen,
 	return STATUS_TIMED_OUT;
 }
 
+static int say_fired(const struct ivsh_vector *vector, uint64_t fired)
+{
+	printf("vector %" PRIu32 " fired %" PRIu64 "\n",
+	       ivsh_vector_number(vector), fired);
+	return finish_output();
+}
+
+/*
+ * What fired before we waited, if the caller says from where he counts. The
+ * vector is bound already, so nothing is missed; and cleared first, so that
+ * nothing is counted twice but what fires just now.
+ */
+static int look_back(struct ivsh_device *device, struct ivsh_vector *vector,
+		     const struct wait *wait, uint64_t *seen)
+{
+	struct ivsh_stats *stats;
+	uint64_t fired;
+
+	if (ivsh_vector_clear(vector, NULL))
+		return device_failed(device);
+	stats = ivsh_device_get_stats(device);
+	if (!stats)
+		return device_failed(device);
+	fired = ivsh_stats_fired(stats, wait->vector);
+	ivsh_stats_free(stats);
+	if (fired <= wait->after)
+		return STATUS_DONE;
+	*seen = fired - wait->after;
+	return say_fired(vector, *seen);
+}
+
 static int wait_for_count(struct ivsh_device *device,
 			  struct ivsh_vector *vector, const struct wait *wait)
 {
 	int64_t start = now_ns();
 	uint64_t seen = 0, fired;
 
+	if (wait->has_after && look_back(device, vector, wait, &seen))
+		return STATUS_FAILED;
 	while (seen < wait->count) {
 		if (ivsh_vector_wait(vector, left_ns(wait->timeout_ns, start),
 				     &fired)) {
@@ -63,9 +98,7 @@ static int wait_for_count(struct ivsh_device *device,
 			       device_failed(device);
 		}
 		seen += fired;
-		printf("vector %" PRIu32 " fired %" PRIu64 "\n",
-		       ivsh_vector_number(vector), fired);
-		if (finish_output())
+		if (say_fired(vector, fired))
 			return STATUS_FAILED;
 	}
 	return STATUS_DONE;
@@ -98,6 +131,7 @@ static struct wait parse_wait(struct ctl *ctl, int argc, char **argv)
 	static const struct option longs[] = {
 		{ "count", required_argument, NULL, OPT_COUNT },
 		{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+		{ "after", required_argument, NULL, OPT_AFTER },
 		COMMON_OPTIONS
 	};
 	struct wait wait = { .count = 1, .timeout_ns = -1 };
@@ -106,9 +140,13 @@ static struct wait parse_wait(struct ctl *ctl, int argc, char **argv)
 	while ((option = next_option(ctl, argc, argv, ":d:h", longs)) != -1) {
 		if (option == OPT_COUNT)
 			wait.count = parse_count(ctl, optarg);
-		else
+		else if (option == OPT_TIMEOUT)
 			wait.timeout_ns = parse_seconds_ns(ctl, "--timeout",
 							   optarg);
+		else
+			wait.after = parse_number(ctl, "--after", optarg,
+						  UINT64_MAX);
+		wait.has_after |= option == OPT_AFTER;
 	}
 	wait.vector = (uint32_t)parse_number(ctl, "VECTOR",
 					     *operands(ctl, argc, argv),
@@ -133,11 +171,14 @@ const struct command wait_command = {
 	.name = "wait",
 	.operands = "VECTOR",
 	.nr_operands = 1,
-	.options = "[--timeout SECONDS] [--count N]",
+	.options = "[--timeout SECONDS] [--count N] [--after N]",
 	.summary = "Wait until a vector fires",
 	.help = "Prints 'vector V fired N' for each time that it wakes. Rings coalesce: one\n"
-		"interrupt may stand for several. A ring before the wait is not seen.\n\n"
+		"interrupt may stand for several. A ring before the wait is not seen, unless\n"
+		"--after says since when.\n\n"
 		"  --timeout SECONDS    give up after that, 1.5 or so: exit status 3\n"
-		"  --count N            wait for N interrupts in all\n",
+		"  --count N            wait for N interrupts in all\n"
+		"  --after N            count from when it had fired N times, see stat: then no\n"
+		"                       ring between two waits is missed\n",
 	.run = run_wait,
 };

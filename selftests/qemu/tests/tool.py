@@ -49,7 +49,8 @@ ERRORS = {
 def generate():
     for name, row in ERRORS.items():
         yield f"test_{name}_is_refused", _error(*row)
-    for name in ("", "list", "info", "read", "write", "hexdump", "ring", "wait"):
+    for name in ("", "list", "info", "read", "write", "hexdump", "ring", "wait",
+                 "stat", "doctor"):
         yield f"test_help_of_{name or 'itself'}", _help(name)
 
 
@@ -170,3 +171,49 @@ def test_list_without_the_driver_says_what_to_do(guest):
 def test_info_without_the_driver_fails(guest):
     status, output = guest.run("rmmod ivshmem_guest 2>/dev/null; ivshmemctl info")
     assert status == FAILED and "no such device" in output, output
+
+
+@guests(guest=STANDARD)
+def test_stat_counts_what_fired(guest):
+    def fired():
+        text = guest.output("ivshmemctl -d 0 stat --json")
+        return [vector["fired"] for vector in json.loads(text)["stat"]]
+
+    before = fired()
+    job = listen(guest, 2, device=0)
+    guest.output("ivshmemctl -d 0 ring 0 2")
+    heard(job, 2)
+    after = fired()
+    assert len(after) == 4 and after[2] == before[2] + 1, (before, after)
+    assert [after[i] for i in (0, 1, 3)] == [before[i] for i in (0, 1, 3)]
+
+
+@guests(guest=STANDARD)
+def test_stat_of_a_plain_device_is_empty(guest):
+    assert json.loads(guest.output("ivshmemctl -d 1 stat --json")) == {"stat": []}
+
+
+@guests(guest=STANDARD)
+def test_stat_watches_until_the_device_goes(guest):
+    address = guest.nodes()[0]["address"]
+    job = guest.start("ivshmemctl -d 0 stat --watch")
+    job.wait_for("VECTOR")
+    driver = "/sys/bus/pci/drivers/ivshmem_guest"
+    guest.output(f"echo {address} > {driver}/unbind")
+    status, output = job.wait()
+    guest.output(f"echo {address} > {driver}/bind")
+    assert status == FAILED and "the device is gone" in output, output
+
+
+@guests(guest=STANDARD)
+def test_wait_after_a_count_sees_what_fired_before(guest):
+    node = guest.node(vectors=4)["path"]
+    text = guest.output(f"ivshmemctl -d {node} stat --json")
+    before = json.loads(text)["stat"][1]["fired"]
+    job = listen(guest, 1, device=node)
+    guest.output(f"ivshmemctl -d {node} ring 0 1")
+    heard(job, 1)
+    wait = f"ivshmemctl -d {node} wait 1 --timeout 0 --after"
+    assert guest.output(f"{wait} {before}") == "vector 1 fired 1\n"
+    status, output = guest.run(f"{wait} {before + 1}")
+    assert status == TIMED_OUT, (status, output)

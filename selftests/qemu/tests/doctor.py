@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""ivshmemctl doctor names the cause, whatever is wrong, and nothing else.
+
+The usual guest has two doorbell devices on two servers, nodes 0 and 1, and a
+plain one, node 2.
+"""
+from machine import Doorbell, Machine, Plain
+from scenario import guests
+
+GUEST = Machine(Doorbell(vectors=2), Plain())
+TWICE = Machine(Doorbell(vectors=2), Doorbell(vectors=2, server="other"))
+
+
+def doctor(guest, options="", before=""):
+    """(status, lines)"""
+    status, output = guest.run(f"{before} ivshmemctl doctor {options}", 20)
+    return status, output.splitlines()
+
+
+def check(found, *wanted):
+    """Exactly these findings, each with these words."""
+    status, lines = found
+    assert status == 1 and len(lines) == len(wanted), found
+    for line, words in zip(lines, wanted):
+        assert all(word in line for word in words), (line, words)
+
+
+@guests(guest=GUEST)
+def test_nothing_is_wrong(guest):
+    assert doctor(guest) == (0, ["nothing wrong with 2 devices"])
+
+
+@guests(guest=GUEST)
+def test_a_plain_device_asked_to_ring(guest):
+    check(doctor(guest, "--ring"),
+          ("/dev/ivshmem1", "cannot ring", "plain device", "ivshmem-doorbell"))
+
+
+@guests(guest=GUEST)
+def test_no_permission(guest):
+    found = guest.run("chmod 750 /dev/ivshmem1; chmod 644 /dev/ivshmem0;"
+                      " su -s /bin/sh nobody -c 'ivshmemctl doctor'")
+    guest.output("chmod 600 /dev/ivshmem*")
+    check((found[0], found[1].splitlines()),
+          ("/dev/ivshmem1", "no permission", "owner root", "mode 0750"))
+
+
+@guests(guest=GUEST)
+def test_memory_that_is_not_write_back(guest):
+    guest.output("rmmod ivshmem_guest; modprobe ivshmem_guest cache=uc")
+    found = doctor(guest)
+    guest.output("rmmod ivshmem_guest; modprobe ivshmem_guest")
+    check(found, *[(node, "mapped uc", "without cache=")
+                   for node in ("/dev/ivshmem0", "/dev/ivshmem1")])
+
+
+@guests(guest=GUEST)
+def test_no_driver_is_bound(guest):
+    address = guest.node(vectors=0)["address"]
+    driver = "/sys/bus/pci/drivers/ivshmem_guest"
+    guest.output(f"echo {address} > {driver}/unbind")
+    found = doctor(guest)
+    guest.output(f"echo {address} > {driver}/bind")
+    check(found, (address, "no driver is bound", "drivers_probe"))
+
+
+@guests(guest=GUEST)
+def test_the_module_is_not_loaded(guest):
+    guest.output("rmmod ivshmem_guest")
+    found = doctor(guest)
+    guest.output("modprobe ivshmem_guest")
+    check(found, *[("no driver is bound", "modprobe ivshmem_guest")] * 2)
+
+
+@guests(guest=TWICE)
+def test_an_own_id_that_is_there_twice(guest):
+    check(doctor(guest), ("/dev/ivshmem1", "own ID 0", "different servers"))
+
+
+@guests(guest=Machine())
+def test_no_device(guest):
+    check(doctor(guest), ("machine", "no ivshmem device", "-device ivshmem-plain"))
+
+
+@guests(guest=Machine(Doorbell(vectors=2), append="pci=nomsi"))
+def test_no_vectors(guest):
+    check(doctor(guest), ("/dev/ivshmem0", "no vectors", "pci=nomsi"))
+
+
+@guests(guest=Machine(Plain(), append="module.sig_enforce=1 lockdown=integrity"))
+def test_a_module_that_is_not_signed_and_lockdown(guest):
+    guest.output("mount -t securityfs s /sys/kernel/security")
+    assert guest.run("modprobe ivshmem_guest")[0] != 0
+    check(doctor(guest), ("no driver is bound", "modprobe"),
+          ("locked down", "resource2", "only a node"),
+          ("ivshmem_guest", "signed modules only", "mokutil"))

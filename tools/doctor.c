@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * ivshmemctl doctor: why it does not work, and what to do. Looks at the machine,
+ * then at each device, as far as each allows; with --ring rings each device by
+ * itself. Every finding is one line, "what: cause: remedy".
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ctl.h"
+#include "remedy.h"
+
+#define RING_LIMIT_NS 5000000000LL
+
+struct doctor {
+	bool ring;
+	int findings;
+	int devices;
+	/* The doorbell devices so far, by own ID; to find one used twice. */
+	char id_of[IVSH_PEER_MAX + 1];
+};
+
+static void __attribute__((format(printf, 3, 4)))
+found(struct doctor *doctor, const char *what, const char *why, ...)
+{
+	va_list args;
+
+	va_start(args, why);
+	printf("%s: ", what);
+	vprintf(why, args);
+	putchar('\n');
+	va_end(args);
+	doctor->findings++;
+}
+
+/* The first line of a file, "" when it cannot be read. */
+static void read_line(const char *path, char *line, size_t size)
+{
+	FILE *file = fopen(path, "re");
+
+	line[0] = '\0';
+	if (!file)
+		return;
+	if (fgets(line, (int)size, file))
+		line[strcspn(line, "\n")] = '\0';
+	fclose(file);
+}
+
+static void read_attribute(const char *address, const char *name, char *line,
+			   size_t size)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), SYSFS_PCI "/devices/%s/%s", address, name);
+	read_line(path, line, size);
+}
+
+/* --- the machine ------------------------------------------------------------ */
+
+static bool is_locked_down(void)
+{
+	char line[128];
+
+	read_line("/sys/kernel/security/lockdown", line, sizeof(line));
+	return strstr(line, "[integrity]") || strstr(line, "[confidentiality]");
+}
+
+static bool wants_signatures(void)
+{
+	char line[8];
+
+	read_line("/sys/module/module/parameters/sig_enforce", line,
+		  sizeof(line));
+	return line[0] == 'Y' || is_locked_down();
+}
+
+static void examine_module(struct doctor *doctor)
+{
+	if (access(SYSFS_PCI "/drivers/" DRIVER, F_OK) && wants_signatures())
+		found(doctor, DRIVER, "not loaded, and this kernel takes signed modules only (Secure Boot, lockdown or module.sig_enforce): enrol the key that signed it (mokutil --import /var/lib/dkms/mok.pub, then reboot)");
+}
+
+/* --- one device --------------------------------------------------------------- */
+
+/* The PCI driver that is bound, or "". */
+static void find_driver(const char *address, char *driver, size_t size)
+{
+	char path[PATH_MAX], target[PATH_MAX];
+	ssize_t length;
+
+	driver[0] = '\0';
+	snprintf(path, sizeof(path), SYSFS_PCI "/devices/%s/driver", address);
+	length = readlink(path, target, sizeof(target) - 1);
+	if (length < 0)
+		return;
+	target[length] = '\0';
+	snprintf(driver, size, "%s", basename(target));
+}
+
+static bool find_node(const char *address, char *node, size_t size)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	bool is_there = false;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), SYSFS_PCI "/devices/%s/ivshmem", address);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			is_there = snprintf(node, size, "/dev/%s",
+					    entry->d_name) < (int)size;
+	if (dir)
+		closedir(dir);
+	return is_there;
+}
+
+/* Whether BAR2 has an address: line 2 of the resource file. */
+static uint64_t shmem_size(const char *address)
+{
+	char path[PATH_MAX], line[128] = "";
+	unsigned long long start = 0, end = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), SYSFS_PCI "/devices/%s/resource", address);
+	file = fopen(path, "re");
+	for (int i = 0; file && i < 3; i++)
+		if (!fgets(line, sizeof(line), file))
+			line[0] = '\0';
+	if (file)
+		fclose(file);
+	if (sscanf(line, "%llx %llx", &start, &end) != 2 || !end)
+		return 0;
+	return end - start + 1;
+}
+
+static void examine_rings(struct doctor *doctor, const char *node,
+			  const struct ivsh_info *info)
+{
+	struct ivsh_device *device = ivsh_device_open(node);
+	struct ivsh_vector_set vectors = { { 1 } };
+
+	if (!device) {
+		found(doctor, node, "cannot ring: %s", device_why(errno));
+		return;
+	}
+	if (ivsh_device_ring(device, ivsh_info_own_id(info), 0))
+		found(doctor, node, "cannot ring: %s%s", device_why(errno),
+		      errno == EOPNOTSUPP ? ": to ring, give QEMU ivshmem-doorbell and a server, see ivshmemd(8)" : "");
+	else if (ivsh_info_nr_vectors(info) &&
+		 ivsh_device_wait(device, &vectors, RING_LIMIT_NS, NULL))
+		found(doctor, node, "a ring of vector 0 to itself does not arrive: the server gave QEMU too few eventfds: ivshmemd -n must be at least the largest vectors= in use");
+	ivsh_device_close(device);
+}
+
+static void examine_doorbell(struct doctor *doctor, const char *node,
+			     const struct ivsh_info *info)
+{
+	uint32_t own_id = ivsh_info_own_id(info);
+
+	if (!ivsh_info_nr_vectors(info))
+		found(doctor, node, "no vectors, can ring but not be rung: was Linux booted with pci=nomsi, or QEMU without an interrupt controller for MSI? See dmesg");
+	if (own_id <= IVSH_PEER_MAX && doctor->id_of[own_id]++)
+		found(doctor, node, "own ID %u is that of another device here too: right only if they have different servers; one server must never give an ID twice",
+		      own_id);
+}
+
+static void examine_info(struct doctor *doctor, const char *node,
+			 const struct ivsh_info *info)
+{
+	enum ivsh_page_attr attr = ivsh_info_page_attr(info);
+
+	if (attr != IVSH_PAGE_ATTR_WB)
+		found(doctor, node, "the memory is mapped %s, not write-back, and slow: load " DRIVER " without cache=, and boot Linux without nopat",
+		      page_attr_name(attr));
+	if (ivsh_info_has_doorbell(info))
+		examine_doorbell(doctor, node, info);
+	if (doctor->ring)
+		examine_rings(doctor, node, info);
+}
+
+static void examine_node(struct doctor *doctor, const char *node)
+{
+	struct ivsh_device *device = ivsh_device_open_read_only(node);
+	char remedy[REMEDY_SIZE];
+	struct ivsh_info *info;
+
+	if (!device) {
+		remedy_for_node(remedy, sizeof(remedy), node, errno);
+		found(doctor, node, "cannot be opened: %s", remedy);
+		return;
+	}
+	info = ivsh_device_get_info(device);
+	if (info)
+		examine_info(doctor, node, info);
+	else
+		found(doctor, node, "%s", device_why(errno));
+	ivsh_info_free(info);
+	ivsh_device_close(device);
+}
+
+static void examine_driver(struct doctor *doctor, const char *address)
+{
+	char driver[NAME_MAX + 1], remedy[REMEDY_SIZE];
+
+	find_driver(address, driver, sizeof(driver));
+	remedy_for_driver(remedy, sizeof(remedy), address, driver,
+			  shmem_size(address));
+	if (driver[0])
+		found(doctor, address, "bound to the driver %s: %s", driver,
+		      remedy);
+	else
+		found(doctor, address, "no driver is bound: %s", remedy);
+	if (is_locked_down())
+		found(doctor, address, "this kernel is locked down: resource2 and /dev/mem cannot be mapped, only a node of " DRIVER);
+}
+
+static bool is_ivshmem(const char *address)
+{
+	char vendor[16], device[16], class[16];
+
+	read_attribute(address, "vendor", vendor, sizeof(vendor));
+	read_attribute(address, "device", device, sizeof(device));
+	read_attribute(address, "class", class, sizeof(class));
+	/* Class ff80xx is Intel Celadon's virtio, with the same ids. */
+	return !strcmp(vendor, "0x1af4") && !strcmp(device, "0x1110") &&
+	       strncmp(class, "0xff80", 6);
+}
+
+static void examine_device(struct doctor *doctor, const char *address)
+{
+	char node[NAME_MAX + 8];
+
+	doctor->devices++;
+	if (find_node(address, node, sizeof(node)))
+		examine_node(doctor, node);
+	else
+		examine_driver(doctor, address);
+}
+
+static int examine(struct doctor *doctor)
+{
+	struct dirent **entries;
+	int count = scandir(SYSFS_PCI "/devices", &entries, NULL, alphasort);
+
+	if (count < 0)
+		return fail(SYSFS_PCI, "%s (no PCI here, or sysfs is not mounted)",
+			    strerror(errno));
+	for (int i = 0; i < count; i++) {
+		if (is_ivshmem(entries[i]->d_name))
+			examine_device(doctor, entries[i]->d_name);
+		free(entries[i]);
+	}
+	free(entries);
+	if (!doctor->devices)
+		found(doctor, "machine", "no ivshmem device (PCI 1af4:1110): give QEMU -device ivshmem-plain or ivshmem-doorbell, see ivshmem(7)");
+	else
+		examine_module(doctor);
+	if (!doctor->findings)
+		printf("nothing wrong with %d device%s\n", doctor->devices,
+		       doctor->devices == 1 ? "" : "s");
+	return doctor->findings ? STATUS_FAILED : STATUS_DONE;
+}
+
+static int run_doctor(struct ctl *ctl, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "ring", no_argument, NULL, OPT_RING },
+		COMMON_OPTIONS
+	};
+	static struct doctor doctor;
+	int status;
+
+	while (next_option(ctl, argc, argv, ":d:h", longs) != -1)
+		doctor.ring = true;
+	operands(ctl, argc, argv);
+	if (ctl->device_name)
+		usage_error(ctl, "-d", "doctor looks at every device");
+	status = examine(&doctor);
+	return finish_output() ? STATUS_FAILED : status;
+}
+
+const struct command doctor_command = {
+	.name = "doctor",
+	.operands = "",
+	.options = "[--ring]",
+	.summary = "Find out why it does not work",
+	.help = "Prints what is wrong with each device, the cause and what to do, a line each;\n"
+		"the status is 0 when nothing is. Run it as the user for whom it does not work.\n\n"
+		"  --ring    also ring vector 0 of each device by itself; other programs that\n"
+		"            wait for it wake up\n",
+	.run = run_doctor,
+};
