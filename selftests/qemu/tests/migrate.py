@@ -7,6 +7,7 @@ from machine import Doorbell, Machine, Plain
 from qmp import QmpError
 from rings import heard, listen, own_id, ring
 from scenario import guests
+from tree import MIB
 
 HERE = Machine(Doorbell(vectors=2, port="port0"), root_ports=1)
 
@@ -25,7 +26,7 @@ def test_a_peer_is_not_migrated(guest):
 def test_a_master_takes_its_memory_along(here, lab):
     here.output("printf along | ivshmemctl write 4096")
     before = here.nodes()
-    there = move(here, lab)
+    there = move(here, lab, plain_devices(here))
     assert there.nodes() == before
     assert there.output("ivshmemctl read 4096 5") == "along"
 
@@ -36,7 +37,7 @@ def test_detach_migrate_attach_gives_a_working_device(here, other, lab):
     listen(other, 1)
     plugs.unplug(here, "device0")
     here.qmp("chardev-remove", id="server0")
-    there = move(here, lab)
+    there = move(here, lab, plain_devices(here))
     there.qmp("chardev-add", id="server1", backend=socket_backend(here))
     there.qmp("device_add", driver="ivshmem-doorbell", id="back", bus="port0",
               chardev="server1", vectors=2)
@@ -56,12 +57,15 @@ def socket_backend(guest):
         "addr": {"type": "unix", "data": {"path": path}}, "server": False}}
 
 
-def move(guest, lab):
-    """Migrate a guest to a new QEMU with the plain devices it has; a Guest."""
-    plain = [device for device in guest.machine.devices
-             if isinstance(device, Plain)]
-    there = lab.guest(Machine(*plain, root_ports=guest.machine.root_ports,
-                              options=("-incoming", "defer")), "there")
+def plain_devices(guest):
+    return [device for device in guest.machine.devices
+            if isinstance(device, Plain)]
+
+
+def move(guest, lab, devices, servers=None):
+    """Migrate a guest to a new QEMU with these devices; a Guest."""
+    there = lab.guest(Machine(*devices, root_ports=guest.machine.root_ports,
+                              options=("-incoming", "defer")), "there", servers)
     path = tree.scratch() / "migration"
     there.qmp("migrate-incoming", uri=f"unix:{path}")
     guest.qmp("migrate", uri=f"unix:{path}")
@@ -69,3 +73,54 @@ def move(guest, lab):
     guest.kill()
     tree.remove(path.parent)
     return there
+
+
+def moved(job, there):
+    """The job as it goes on in the other QEMU."""
+    job.guest = there
+    return job
+
+
+MASTER = Machine(Doorbell(vectors=2, master=True))
+
+
+@guests(here=MASTER, fresh=True)
+def test_a_doorbell_master_moves_with_its_waiters_and_mappings(here, lab):
+    """To a server of its own, as peer 0, as it was here."""
+    before = here.nodes()
+    here.output("printf along | ivshmemctl write 4096")
+    waiting = listen(here, 1)
+    counting = here.start("comeback")
+    counting.wait_for("my own ID is 0")
+    ring(here, 0, 0)
+    counting.wait_for("ring 1")
+    server = lab.server(size=MIB, vectors=2)
+    there = move(here, lab, MASTER.devices, {"server": server})
+    assert there.nodes() == before
+    assert there.output("ivshmemctl read 4096 5") == "along"
+    ring(there, 0, 1)
+    heard(moved(waiting, there), 1)
+    ring(there, 0, 0)
+    moved(counting, there).wait_for("ring 2")
+    assert not counting.ended()
+
+
+@guests(here=HERE, other=HERE, fresh=True)
+def test_a_program_goes_on_after_detach_migrate_attach(here, other, lab):
+    """It learns of both from the kernel, and nobody starts it again."""
+    counting = here.start("comeback")
+    counting.wait_for("my own ID is 0")
+    ring(other, 0, 0)
+    counting.wait_for("ring 1")
+    plugs.unplug(here, "device0")
+    counting.wait_for("the device is gone")
+    here.qmp("chardev-remove", id="server0")
+    there = move(here, lab, plain_devices(here))
+    moved(counting, there)
+    there.qmp("chardev-add", id="server1", backend=socket_backend(here))
+    there.qmp("device_add", driver="ivshmem-doorbell", id="back", bus="port0",
+              chardev="server1", vectors=2)
+    counting.wait_for("my own ID is 2")
+    ring(other, 2, 0)
+    counting.wait_for("ring 2")
+    assert not counting.ended(), counting.output()
