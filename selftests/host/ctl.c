@@ -44,10 +44,10 @@ TEST_F(usage_error, is_said_in_one_line_with_status_2)
 USAGE_ERROR(no_subcommand, "",
 	    "command line: no subcommand" SEE(""))
 USAGE_ERROR(unknown_subcommand, "frob",
-	    "frob: no such subcommand, there are list, info, peers, read, write, hexdump, ring, wait, channel"
+	    "frob: no such subcommand, there are list, info, peers, read, write, hexdump, ring, wait, channel, stat, doctor"
 	    SEE(""))
 USAGE_ERROR(empty_subcommand, "''",
-	    ": no such subcommand, there are list, info, peers, read, write, hexdump, ring, wait, channel"
+	    ": no such subcommand, there are list, info, peers, read, write, hexdump, ring, wait, channel, stat, doctor"
 	    SEE(""))
 USAGE_ERROR(unknown_long_option, "--frob list",
 	    "--frob: unknown option" SEE(""))
@@ -292,8 +292,10 @@ HELP(read, "read --help", "read OFFSET LENGTH")
 HELP(write, "write --help", "write OFFSET")
 HELP(hexdump, "hexdump --help", "hexdump OFFSET LENGTH")
 HELP(ring, "ring --help", "ring PEER VECTOR [--count N]")
-HELP(wait, "wait --help", "wait VECTOR [--timeout SECONDS] [--count N]")
-HELP(wait_short, "-d 0 wait 0 -h", "wait VECTOR [--timeout SECONDS] [--count N]")
+HELP(wait, "wait --help",
+     "wait VECTOR [--timeout SECONDS] [--count N] [--after N]")
+HELP(wait_short, "-d 0 wait 0 -h",
+     "wait VECTOR [--timeout SECONDS] [--count N] [--after N]")
 
 TEST(help_names_every_subcommand)
 {

@@ -22,10 +22,15 @@ EXPECTED = {
 }
 
 
+#: What `make check` exports, which would be taken for the user's choice.
+INHERITED = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "prefix", "exec_prefix", "bindir",
+             "sbindir", "libdir", "includedir", "mandir", "DESTDIR")
+
+
 def make(target, place, **variables):
     words = [f"{name}={value}" for name, value in variables.items()]
     environment = {name: value for name, value in os.environ.items()
-                   if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+                   if name not in INHERITED}
     run = subprocess.run(["make", "-s", target, f"DESTDIR={place}", *words],
                          cwd=tree.TOP, env=environment, text=True,
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
