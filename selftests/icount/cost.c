@@ -91,7 +91,7 @@ TEST_F(cost, of_a_ring_by_ioctl_above_that_of_a_system_call)
 	long whole = COST(ioctl(self->fd, IVSHMEM_RING, &arg));
 
 	TH_LOG("%ld instructions in all", whole);
-	EXPECT_COST(250, whole - absent);
+	EXPECT_COST(260, whole - absent);
 }
 
 typedef int (*call_t)(struct ivsh_device *, uint32_t, uint32_t);
