@@ -46,6 +46,7 @@ static char *bad_memory(void)
 TEST_F(guard, lets_reads_and_writes_go_on_when_the_device_goes)
 {
 	strcpy(self->memory, "shared");
+	self->memory[MIB - 64] = 0;
 	ASSERT_EQ(0, ivsh_region_guard(self->region));
 	EXPECT_FALSE(ivsh_region_is_lost(self->region));
 	ASSERT_EQ(0, driver_unbind(self->address));
