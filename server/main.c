@@ -13,11 +13,13 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "server.h"
 
 #define ACCEPT_RETRY_MS 100
+#define CONTROL_RETRY_MS 10
 #define EVENTS_PER_TURN 64
 
 struct server {
@@ -25,6 +27,8 @@ struct server {
 	struct memory memory;
 	struct listener listener;
 	struct peers peers;
+	struct control control;
+	struct turns turns;
 	struct state *state;
 	int epoll_fd;
 	int signal_fd;
@@ -38,7 +42,7 @@ static int server_fail(const char *what)
 	return -1;
 }
 
-/* Events name their source by its address: listener, signal_fd, or a peer. */
+/* Events name their source by its address: listener, signal_fd, a peer, ... */
 static int server_watch(struct server *server, int fd, void *source)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = source };
@@ -116,19 +120,25 @@ static void server_turn(struct server *server, const struct epoll_event *events,
 			int nr)
 {
 	bool joins = false;
+	int i;
 
-	for (int i = 0; i < nr; i++) {
+	for (i = 0; i < nr; i++) {
 		void *source = events[i].data.ptr;
 
 		if (source == &server->signal_fd)
 			server_end(server);
 		else if (source == &server->listener)
 			joins = true;
-		else
+		else if (!control_is_source(&server->control, source))
 			peers_event(&server->peers, source, events[i].events);
 	}
 	peers_reap(&server->peers);
-	/* Joins last: they reap, and the events hold pointers to peers. */
+	/* These reap too, and the events before hold pointers to peers. */
+	for (i = 0; i < nr; i++) {
+		if (control_is_source(&server->control, events[i].data.ptr))
+			control_event(&server->control, events[i].data.ptr);
+	}
+	control_accept(&server->control);
 	if (joins)
 		server_accept(server);
 }
@@ -138,10 +148,45 @@ static int server_timeout(const struct server *server)
 {
 	int timeout = peers_timeout(&server->peers);
 
+	if (server->control.pending)
+		return CONTROL_RETRY_MS;
 	if (server->listener.paused &&
 	    (timeout < 0 || timeout > ACCEPT_RETRY_MS))
 		return ACCEPT_RETRY_MS;
 	return timeout;
+}
+
+static uint64_t now_us(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void note_longest(uint64_t *longest, uint64_t since, clockid_t clock)
+{
+	uint64_t passed = now_us(clock) - since;
+
+	if (passed > *longest)
+		*longest = passed;
+}
+
+/* By the clock, other programs' time on our processor is in it. */
+static void server_work(struct server *server, const struct epoll_event *events,
+			int nr)
+{
+	uint64_t since = now_us(CLOCK_MONOTONIC);
+	uint64_t cpu_since = now_us(CLOCK_THREAD_CPUTIME_ID);
+	struct turns *turns = &server->turns;
+
+	server_resume_accept(server);
+	server_turn(server, events, nr);
+	peers_tick(&server->peers);
+	peers_reap(&server->peers);
+	note_longest(&turns->longest_us, since, CLOCK_MONOTONIC);
+	note_longest(&turns->longest_cpu_us, cpu_since, CLOCK_THREAD_CPUTIME_ID);
+	turns->nr++;
 }
 
 static void server_loop(struct server *server)
@@ -149,20 +194,25 @@ static void server_loop(struct server *server)
 	struct epoll_event events[EVENTS_PER_TURN];
 	int nr;
 
+	peers_tick(&server->peers);
+	peers_reap(&server->peers);
 	while (!server->stopped) {
-		peers_tick(&server->peers);
-		peers_reap(&server->peers);
 		nr = epoll_wait(server->epoll_fd, events, EVENTS_PER_TURN,
 				server_timeout(server));
-		server_resume_accept(server);
-		server_turn(server, events, nr < 0 ? 0 : nr);
+		server_work(server, events, nr < 0 ? 0 : nr);
 	}
 }
 
-static int server_listen(struct server *server, bool adopted)
+static int server_listen(struct server *server, bool adopted, int control_fd)
 {
-	if (!adopted && listener_open(&server->listener, &server->options))
+	struct listener *listener = &server->listener;
+
+	if (!adopted && listener_open(listener, &server->options))
 		return -1;
+	/* In a directory of the service manager's we can make no socket. */
+	if (control_fd >= 0 || listener->lock_fd >= 0)
+		control_open(&server->control, listener, server->epoll_fd,
+			     control_fd);
 	return server_watch(server, server->listener.socket.fd,
 			    &server->listener);
 }
@@ -236,9 +286,11 @@ static int server_start(struct server *server)
 {
 	const struct options *options = &server->options;
 	bool adopted, resumed;
+	int control_fd;
 
 	if (store_receive())
 		return -1;
+	control_fd = store_take("control");
 	adopted = listener_adopt(&server->listener);
 	if (!adopted && listener_lock(&server->listener, options->socket_path))
 		return -1;
@@ -250,7 +302,7 @@ static int server_start(struct server *server)
 	    peers_init(&server->peers, options, server->state, server->epoll_fd,
 		       server->memory.fd) ||
 	    (resumed && peers_adopt(&server->peers)) ||
-	    server_listen(server, adopted))
+	    server_listen(server, adopted, control_fd))
 		return -1;
 	store_drop_rest();
 	if (resumed)
@@ -283,6 +335,7 @@ static void server_stop(struct server *server)
 	peers_free(&server->peers);
 	memory_close(&server->memory, final);
 	daemon_remove_pid_file();
+	control_close(&server->control);
 	listener_close(&server->listener, final);
 }
 
@@ -296,6 +349,10 @@ int main(int argc, char **argv)
 	};
 	int ret;
 
+	if (argc > 1 && (!strcmp(argv[1], "status") || !strcmp(argv[1], "kick")))
+		return ask_main(argc - 1, argv + 1);
+	control_init(&server.control, &(struct subject) {
+			&server.peers, &server.memory, &server.turns });
 	options_parse(&server.options, argc, argv);
 	log_set_verbose(server.options.verbose);
 	if (!server.options.foreground && !store_is_there() && daemon_start())

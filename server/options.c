@@ -51,6 +51,8 @@ static const struct option long_options[] = {
 
 static const char help[] =
 	"Usage: ivshmemd [OPTION]...\n"
+	"       ivshmemd status [--json] [-S PATH]\n"
+	"       ivshmemd kick ID [-S PATH]\n"
 	"Serve ivshmem-doorbell devices: shared memory, and rings between peers.\n"
 	"\n"
 	"  -S, --socket PATH        listen there [" DEFAULT_SOCKET "]\n"
@@ -82,6 +84,15 @@ static const char help[] =
 	"  -h, --help\n"
 	"      --version\n";
 
+/* As shm_open(3) wants it: a slash may only come first. */
+static bool is_shm_name(const char *text)
+{
+	const char *name = text + (text[0] == '/');
+
+	return *name && !strchr(name, '/') && strcmp(name, ".") &&
+	       strcmp(name, "..");
+}
+
 /* A directory, or as in QEMU's documentation the name of a memory object. */
 static void set_memory(struct options *options, const char *text)
 {
@@ -91,7 +102,7 @@ static void set_memory(struct options *options, const char *text)
 	options->shm_name = NULL;
 	if (!stat(text, &stat_buf) && S_ISDIR(stat_buf.st_mode))
 		options->memory_dir = text;
-	else if (text[0] && strcmp(text, "/") && !strchr(text + 1, '/'))
+	else if (is_shm_name(text))
 		options->shm_name = text;
 	else
 		usage_error("-m", text, "neither a directory nor a shared memory name");
@@ -99,7 +110,7 @@ static void set_memory(struct options *options, const char *text)
 
 static void set_shm_name(struct options *options, const char *text)
 {
-	if (!text[0] || !strcmp(text, "/") || strchr(text + 1, '/'))
+	if (!is_shm_name(text))
 		usage_error("-M", text, "must be a name without a slash inside");
 	options->shm_name = text;
 	options->memory_dir = NULL;
@@ -188,6 +199,8 @@ static bool parse_socket(struct options *options, int option)
 {
 	switch (option) {
 	case 'S':
+		if (!*optarg)
+			usage_error("-S", optarg, "must be the path of a socket");
 		options->socket_path = optarg;
 		return true;
 	case OPT_SOCKET_MODE:
@@ -241,6 +254,10 @@ static void check_together(const struct options *options)
 		usage_error("-n", NULL, "more vectors than --budget allows one peer");
 	if (options->hugetlb && (options->shm_name || options->memory_dir))
 		usage_error("--hugetlb", NULL, "not together with -M or -m: huge pages in a directory are -m alone");
+	/* As QEMU's server; scripts that pass both go on working. */
+	if (options->foreground && options->pid_file)
+		log_notice("-p %s: not written in the foreground",
+			   options->pid_file);
 }
 
 void options_parse(struct options *options, int argc, char **argv)

@@ -233,6 +233,17 @@ int peers_adopt(struct peers *peers)
 	return 0;
 }
 
+bool peers_kick(struct peers *peers, uint32_t id)
+{
+	struct peer *peer = find_peer(peers, id);
+
+	if (!peer || peer->doomed)
+		return false;
+	peer_doom(peer, "kicked");
+	peers->state->kicked++;
+	return true;
+}
+
 void peers_tick(struct peers *peers)
 {
 	int64_t stall_ms = peers->options->limits.stall_timeout_s * INT64_C(1000);

@@ -2,7 +2,8 @@
 /*
  * ivshmemd's own header: one section for each file, in the order in which a
  * connection passes through them. Calls go down: main.c calls everything, the
- * listener hands sockets to the peers, a peer owns a queue. Single thread.
+ * listener hands sockets to the peers, a peer owns a queue; the control socket
+ * only asks. Single thread.
  */
 #ifndef SERVER_H
 #define SERVER_H
@@ -72,6 +73,9 @@ bool value_yes(const char *option, const char *text);
 mode_t value_mode(const char *option, const char *text);
 uid_t value_user(const char *option, const char *text);
 gid_t value_group(const char *option, const char *text);
+/* False unless the whole text is a number from min to max. */
+bool is_number(const char *text, int base, unsigned int min, unsigned int max,
+	       unsigned int *number);
 _Noreturn void usage_error(const char *what, const char *value,
 			   const char *why);
 
@@ -307,6 +311,8 @@ void peers_join(struct peers *peers, int sock);
 void peers_tick(struct peers *peers);
 /* Milliseconds until peers_tick() is wanted, or -1. */
 int peers_timeout(const struct peers *peers);
+/* Dooms the peer with this ID; false if there is none. */
+bool peers_kick(struct peers *peers, uint32_t id);
 /* Removes the doomed and tells the others. No peer pointer survives this. */
 void peers_reap(struct peers *peers);
 void peers_free(struct peers *peers);
@@ -320,5 +326,70 @@ unsigned int limits_peers(const struct options *options,
 const char *limits_obstacle(const struct limits *limits,
 			    const struct peers *peers, int sock,
 			    const struct ucred *cred);
+
+/* --- status.c ------------------------------------------------------------ */
+
+/* How an answer begins that is none. */
+#define ERROR_REPLY "error: "
+
+/* A turn is the work between two waits: for so long a peer waits for others. */
+struct turns {
+	uint64_t nr;
+	uint64_t longest_us, longest_cpu_us;
+};
+
+/* What there is to tell of. */
+struct subject {
+	struct peers *peers;
+	const struct memory *memory;
+	const struct turns *turns;
+};
+
+/*
+ * What the line asks for, as text to be freed; NULL: no memory. It may reap: no
+ * peer pointer survives this.
+ */
+char *status_answer(const char *line, const struct subject *subject,
+		    size_t *length);
+
+/* --- control.c ----------------------------------------------------------- */
+
+#define CONTROL_SUFFIX ".control"
+#define CONTROL_CLIENTS 4
+
+struct control_client {
+	int sock;		/* or -1 */
+	uint64_t turn;		/* the least is the oldest */
+	char line[64];		/* what it asks */
+	size_t length;
+	char *reply;		/* or NULL: it has not asked yet */
+	size_t reply_length, sent;
+};
+
+struct control {
+	struct named_socket socket;
+	char *path;		/* or NULL: the service manager's */
+	int epoll_fd;
+	struct subject subject;
+	bool pending;		/* somebody may wait to be accepted */
+	uint64_t turn;
+	struct control_client clients[CONTROL_CLIENTS];
+};
+
+void control_init(struct control *control, const struct subject *subject);
+/* Beside the listener's, unless the service manager has given one. */
+void control_open(struct control *control, const struct listener *listener,
+		  int epoll_fd, int given_fd);
+/* Whether an event of epoll is one of ours: then to control_event(). */
+bool control_is_source(const struct control *control, const void *source);
+/* As status_answer(), it may reap. */
+void control_event(struct control *control, void *source);
+void control_accept(struct control *control);
+void control_close(struct control *control);
+
+/* --- ask.c --------------------------------------------------------------- */
+
+/* "ivshmemd status", "ivshmemd kick ID": returns the exit status. */
+int ask_main(int argc, char **argv);
 
 #endif

@@ -22,9 +22,8 @@ _Noreturn void usage_error(const char *what, const char *value, const char *why)
 	exit(EXIT_USAGE);
 }
 
-/* False unless the whole text is a number from min to max. */
-static bool read_number(const char *text, int base, unsigned int min,
-			unsigned int max, unsigned int *number)
+bool is_number(const char *text, int base, unsigned int min, unsigned int max,
+	       unsigned int *number)
 {
 	unsigned long long read;
 	char *end;
@@ -42,7 +41,7 @@ unsigned int value_number(const char *option, const char *text,
 	unsigned int number;
 	char why[64];
 
-	if (read_number(text, 0, min, max, &number))
+	if (is_number(text, 0, min, max, &number))
 		return number;
 	snprintf(why, sizeof(why), "must be a number from %u to %u", min, max);
 	usage_error(option, text, why);
@@ -102,7 +101,7 @@ mode_t value_mode(const char *option, const char *text)
 {
 	unsigned int mode;
 
-	if (!read_number(text, 8, 0, 0777, &mode))
+	if (!is_number(text, 8, 0, 0777, &mode))
 		usage_error(option, text, "must be an octal mode such as 0660");
 	return mode;
 }
@@ -114,7 +113,7 @@ uid_t value_user(const char *option, const char *text)
 
 	if (user)
 		return user->pw_uid;
-	if (!read_number(text, 10, 0, UINT32_MAX - 1, &uid))
+	if (!is_number(text, 10, 0, UINT32_MAX - 1, &uid))
 		usage_error(option, text, "no such user");
 	return uid;
 }
@@ -126,7 +125,7 @@ gid_t value_group(const char *option, const char *text)
 
 	if (group)
 		return group->gr_gid;
-	if (!read_number(text, 10, 0, UINT32_MAX - 1, &gid))
+	if (!is_number(text, 10, 0, UINT32_MAX - 1, &gid))
 		usage_error(option, text, "no such group");
 	return gid;
 }

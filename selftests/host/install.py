@@ -16,6 +16,8 @@ EXPECTED = {
     "share/man/man3/libivshmem.3", "share/man/man3/ivsh_region_map.3",
     "share/man/man4/ivshmem_guest.4", "share/man/man7/ivshmem.7",
     "share/man/man8/ivshmemd.8",
+    "share/bash-completion/completions/ivshmemd",
+    "lib/systemd/system/ivshmemd-control@.socket",
     "lib/systemd/system/ivshmemd@.service", "lib/systemd/system/ivshmemd@.socket",
     "lib/udev/rules.d/60-ivshmem.rules", "lib/sysusers.d/ivshmem-guest.conf",
     "share/bash-completion/completions/ivshmemctl",

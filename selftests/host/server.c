@@ -222,6 +222,7 @@ TEST_F(server, leaves_memory_and_rings_working_when_killed)
 	peer_close(peer);
 	unlink(self->server.socket);
 	unlink(server_path(&self->server, "socket.lock"));
+	unlink(server_path(&self->server, "socket.control"));
 }
 
 TEST_HARNESS_MAIN

@@ -159,6 +159,7 @@ TEST_F(daemon, no_pid_file_is_written_in_the_foreground)
 	snprintf(arguments, sizeof(arguments), "-p %s", self->pid_file);
 	ASSERT_TRUE(server_start(&self->server, arguments));
 	EXPECT_NE(0, access(self->pid_file, F_OK));
+	EXPECT_TRUE(server_said(&self->server, "pid: not written in the foreground"));
 }
 
 TEST_HARNESS_MAIN

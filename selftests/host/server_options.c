@@ -99,8 +99,18 @@ USAGE_ERROR(hugetlb_with_a_name_is_an_error, "-F --hugetlb -M name",
 	    "--hugetlb: not together with -M or -m")
 USAGE_ERROR(shm_name_that_is_only_a_slash_is_an_error, "-F -M /",
 	    "-M /: must be a name")
+USAGE_ERROR(shm_name_that_is_a_dot_is_an_error, "-F -M .", "-M .: must be a name")
+USAGE_ERROR(shm_name_that_is_two_dots_is_an_error, "-F -M /..",
+	    "-M /..: must be a name")
 USAGE_ERROR(stall_timeout_0_is_an_error, "-F --stall-timeout 0",
 	    "--stall-timeout 0: must be")
+
+/* No word of a line can be empty: here it is the only one. */
+TEST_F(options, socket_without_a_name_is_an_error)
+{
+	EXPECT_TRUE(fails(&self->server, "-F --socket=", 2,
+			  "-S : must be the path of a socket"));
+}
 
 static bool shows(struct server *server, const char *arguments,
 		  const char *words)

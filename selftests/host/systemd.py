@@ -5,12 +5,14 @@
 A small service manager stands in for systemd: a socket for sd_notify(3), and a
 dict of what was stored there. It gives the fds back in another order.
 """
+import json
 import os
 import shutil
 import signal
 import socket
 import struct
 import subprocess
+import sys
 
 import program
 import server as server_module
@@ -52,7 +54,7 @@ class Peer:
 class Manager:
     """What systemd does for a service with Type=notify and a store."""
 
-    def __init__(self, *options, listener=True):
+    def __init__(self, *options, listener=True, control=False):
         self.directory = tree.scratch()
         self.path = self.directory / "server"
         self.store = []         # (name, fd)
@@ -60,11 +62,8 @@ class Manager:
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(str(self.directory / "notify"))
         self.notify.settimeout(LIMIT)
-        self.listener = None
-        if listener:
-            self.listener = socket.socket(socket.AF_UNIX)
-            self.listener.bind(str(self.path))
-            self.listener.listen()
+        self.listener = self.listen("server") if listener else None
+        self.control = self.listen("server.control") if control else None
         self.start()
 
     def __enter__(self):
@@ -77,8 +76,23 @@ class Manager:
             os.close(fd)
         tree.remove(self.directory)
 
+    def listen(self, name):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.bind(str(self.directory / name))
+        sock.listen()
+        return sock
+
+    def status(self):
+        run = subprocess.run([server_module.program(), "status", "--json", "-S",
+                              self.path], capture_output=True, text=True,
+                             timeout=LIMIT)
+        assert run.returncode == 0 and not run.stderr, run
+        return json.loads(run.stdout)
+
     def start(self):
         kept = list(reversed(self.store))
+        if self.control:
+            kept.append(("control", self.control.fileno()))
         if self.listener:
             kept.append(("ivshmemd@test.socket", self.listener.fileno()))
         kept = [(name, os.dup(fd)) for name, fd in kept]
@@ -158,6 +172,39 @@ def test_a_server_without_a_manager_for_sockets_makes_its_own():
         assert Peer(manager.path).values(3) == [0, 0, -1]
         assert {"listener", "lock", "memory", "state"} <= \
             {name for name, _ in manager.store}
+
+
+def test_a_control_socket_that_systemd_made_is_answered_and_left():
+    with Manager(control=True) as manager:
+        peer = Peer(manager.path)
+        assert peer.values(5) == [0, 0, -1, 0, 0]
+        status = manager.status()
+        assert status["server"]["pid"] == manager.process.pid, status
+        assert [other["pid"] for other in status["peers"]] == [os.getpid()], status
+        assert manager.end(signal.SIGKILL) == -signal.SIGKILL
+        manager.start()
+        assert manager.status()["server"]["restarts"] == 1
+        assert manager.end(signal.SIGTERM) == 0
+        assert (manager.directory / "server.control").exists()
+
+
+def test_without_a_control_socket_of_systemd_there_is_none():
+    with Manager() as manager:
+        assert Peer(manager.path).values(3) == [0, 0, -1]
+        assert not (manager.directory / "server.control").exists()
+
+
+def test_the_status_is_json_whatever_a_program_is_called():
+    with Manager(listener=False) as manager:
+        script = ("import socket, sys; open('/proc/self/comm', 'wb').write("
+                  "b'\\xff\\x01\"}\\\\'); s = socket.socket(socket.AF_UNIX);"
+                  " s.connect(sys.argv[1]); s.recv(8); print(); sys.stdin.read()")
+        peer = subprocess.Popen([sys.executable, "-c", script, manager.path],
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        peer.stdout.readline()
+        status = manager.status()
+        peer.communicate()
+        assert status["peers"][0]["program"] == '??"}\\', status
 
 
 def killed_and_resumed(listener):
