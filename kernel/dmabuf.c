@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * dma-bufs: a range of BAR2 as a file that other drivers can work on, GPU and
- * video above all. Called by the ioctl table in cdev.c; only devices with
+ * video above all. Called by the ioctl table in ioctl.c; only devices with
  * struct pages have them (shmem_pages.c).
  *
  * A dma-buf outlives the device. Its own mappings are revoked with all others,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Outgoing: check the peer and the vector, and write the doorbell once. Called
- * by the ioctl table in cdev.c.
+ * by the ioctl table in ioctl.c.
  */
 #include "ivshmem_drv.h"
 #include "trace.h"

@@ -200,6 +200,9 @@ void ivshmem_cdev_release(struct ivshmem_device *ivd);
 int ivshmem_cdev_publish(struct ivshmem_device *ivd);
 void ivshmem_cdev_unpublish(struct ivshmem_device *ivd);
 
+/* ioctl.c: the ioctls of the node */
+long ivshmem_ioctl(struct file *file, unsigned int cmd, unsigned long uarg);
+
 /* event.c: read(), poll() and IVSHMEM_WAIT */
 ssize_t ivshmem_event_read(struct file *file, char __user *buf, size_t len,
 			   loff_t *pos);

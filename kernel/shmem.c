@@ -335,6 +335,11 @@ static unsigned long ivshmem_shmem_alignment(const struct ivshmem_device *ivd,
 
 /**
  * ivshmem_shmem_get_unmapped_area() - choose an address that suits large pages
+ * @file: an open node
+ * @addr: where the user would like it, or 0
+ * @len: bytes
+ * @pgoff: where in BAR2, in pages
+ * @flags: MAP_*
  *
  * BAR2 is aligned to its size, so an address that is aligned as its offset is
  * aligned as the memory.

@@ -2,7 +2,7 @@
 /*
  * Incoming: an interrupt counts on its vector, signals the eventfds that files
  * bound to it, and wakes readers of the node. Set up and stopped by pci.c;
- * files bind, mask and unbind through cdev.c. When a vector is switched off is
+ * files bind, mask and unbind through ioctl.c. When a vector is switched off is
  * decided in mask.c.
  *
  * The handlers are requested at probe: a ring that nobody waits for is counted
