@@ -162,8 +162,7 @@ static int peer_make_eventfds(struct peers *peers, struct peer *peer)
 	unsigned int i;
 
 	for (i = 0; i < peers->nr_vectors; i++) {
-		if (peer->eventfds[i] < 0)
-			peer->eventfds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		peer->eventfds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (peer->eventfds[i] < 0)
 			return -1;
 	}
@@ -177,22 +176,28 @@ static int peer_watch(struct peers *peers, struct peer *peer)
 	return epoll_ctl(peers->epoll_fd, EPOLL_CTL_ADD, peer->sock, &event);
 }
 
+/* From here on it is a peer also for a server that is started after us. */
+static void peer_admit(struct peers *peers, struct peer *peer)
+{
+	struct state *state = peers->state;
+
+	if (state->next_id <= peer->id)
+		state->next_id = peer->id + 1u;
+	atomic_signal_fence(memory_order_seq_cst);
+	peer->state->stage = STAGE_MEMBER;
+}
+
 /*
  * What can fail comes first. Then it is kept, so that a server that is killed
  * leaves it connected; then it is a member, and only then is it greeted.
  */
 static int peer_enter(struct peers *peers, struct peer *peer)
 {
-	struct state *state = peers->state;
-
 	if (peer_make_eventfds(peers, peer) || peer_watch(peers, peer))
 		return -1;
 	peer->state->stage = STAGE_JOINING;
 	peer_store(peers, peer);
-	if (state->next_id <= peer->id)
-		state->next_id = peer->id + 1u;
-	atomic_signal_fence(memory_order_seq_cst);
-	peer->state->stage = STAGE_MEMBER;
+	peer_admit(peers, peer);
 	return 0;
 }
 
@@ -214,7 +219,10 @@ struct peer *peer_new(struct peers *peers, int sock, const struct ucred *cred)
 	return NULL;
 }
 
-/* Vectors are missing only from one that was about to join, or on an error. */
+/*
+ * The socket is kept last: with it, the rest is there too, unless there was an
+ * error. Nothing is kept again: of two with one name both would be dropped.
+ */
 struct peer *peer_adopt(struct peers *peers, struct state_peer *slot)
 {
 	struct peer *peer = peer_alloc(peers, slot);
@@ -228,12 +236,10 @@ struct peer *peer_adopt(struct peers *peers, struct state_peer *slot)
 		whole = whole && peer->eventfds[i] >= 0;
 	}
 	peer->sock = store_take(kept_name(slot->id, -1));
-	if (peer->sock >= 0 && slot->stage == STAGE_MEMBER && whole &&
-	    !peer_watch(peers, peer))
+	if (peer->sock >= 0 && whole && !peer_watch(peers, peer)) {
+		peer_admit(peers, peer);
 		return peer;
-	if (peer->sock >= 0 && slot->stage == STAGE_JOINING &&
-	    !peer_enter(peers, peer))
-		return peer;
+	}
 	if (slot->stage == STAGE_MEMBER)
 		log_error("peer %u: lost, because not all of it was kept",
 			  peer->id);

@@ -23,6 +23,8 @@ UNITS = tree.TOP / "systemd"
 LIMIT = 20
 #: Of 100; what systemd calls SAFE ends at 20.
 EXPOSURE = 15
+#: Bytes of a peer in the server's state.
+SLOT = 8312
 
 
 class Peer:
@@ -266,6 +268,28 @@ def test_peers_that_left_in_between_are_announced():
         leaves.sock.close()
         manager.start()
         assert stays.read() == (1, None)
+
+
+def set_joining(state):
+    """Of the first peer: killed when all was kept, and before it was a peer."""
+    nr_slots, = struct.unpack("=I", os.pread(state, 4, 20))
+    os.pwrite(state, struct.pack("=I", 1), os.stat(state).st_size - nr_slots * SLOT)
+
+
+def test_a_peer_that_was_just_kept_is_not_kept_twice():
+    with Manager() as manager:
+        peer = Peer(manager.path)
+        assert peer.values(5) == [0, 0, -1, 0, 0]
+        manager.end(signal.SIGKILL)
+        set_joining(dict(manager.store)["state"])
+        for _ in range(2):
+            manager.start()
+            manager.end(signal.SIGKILL)
+            names = [name for name, _ in manager.store]
+            assert len(names) == len(set(names)) and "p0" in names, names
+        manager.start()
+        assert Peer(manager.path).values(3) == [0, 1, -1]
+        assert peer.values(2) == [1, 1]
 
 
 def damaged(change, words):
