@@ -256,11 +256,12 @@ static inline void duty_remap(struct member *m)
 static inline void duty_copy(struct member *m)
 {
 	int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	ssize_t got;
 
-	while (read(zero, m->memory, 65536) == 65536)
+	/* While it is being taken away, a part may still be copied. */
+	while ((got = read(zero, m->memory, 65536)) > 0)
 		m->begun = true;
-	/* A part of the last one may still have been copied. */
-	must_be(m, read(zero, m->memory, 65536) == -1 && errno == EFAULT,
+	must_be(m, got == -1 && errno == EFAULT,
 		"copying to the memory is EFAULT");
 	close(zero);
 }

@@ -26,7 +26,8 @@ EXPECTED = {
 
 #: What `make check` exports, which would be taken for the user's choice.
 INHERITED = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "prefix", "exec_prefix", "bindir",
-             "sbindir", "libdir", "includedir", "mandir", "DESTDIR")
+             "sbindir", "libdir", "includedir", "datadir", "mandir", "completiondir",
+             "udevdir", "systemdunitdir", "sysusersdir", "DESTDIR")
 
 
 def make(target, place, **variables):

@@ -186,6 +186,9 @@ def summary(runner):
             print(f"# {result.verdict}: {result.name}: {first}")
     print(f"# took {time.monotonic() - runner.start:.0f} s,"
           f" logs in {os.path.relpath(tree.LOGS)}")
+    if not runner.totals.results:
+        print("# no test matches: scripts/check --list")
+    tree.LOGS.mkdir(parents=True, exist_ok=True)
     (tree.LOGS / "total").write_text(f"{runner.totals}\n")
     print(runner.totals, flush=True)
 

@@ -33,4 +33,6 @@ if word ivshmem.shell; then
 	poweroff -f
 fi
 
-. /commands.sh
+# Not in this shell: the orphans of a command become its children, and busybox
+# forgets what its read has of a line when one of them ends.
+sh /commands.sh

@@ -25,6 +25,14 @@ def test_a_written_file_reads_back(guest):
 
 
 @guests(guest=BARE)
+def test_commands_arrive_whole_while_processes_end(guest):
+    guest.output("for i in $(seq 200); do usleep ${i}0000 & done 2>/dev/null")
+    for number in range(40):
+        assert guest.output(f"echo {number} {'x' * 3000} | wc -c", 20) \
+            == f"{len(str(number)) + 3002}\n"
+
+
+@guests(guest=BARE)
 def test_a_splat_in_the_kernel_log_is_found(guest):
     guest.output("echo 'WARNING: a test' > /dev/kmsg")
     guest.output("echo end > /dev/console")
