@@ -49,20 +49,21 @@ class Kernel:
         self.image = _download(self.version)
         return self.image
 
-    def build_module(self):
-        """Build ivshmem_guest.ko in a copy of the sources; its path."""
+    def build_module(self, with_tests=True):
+        """Build ivshmem_guest.ko, and the tests' modules, in a copy; its path."""
         place = tree.BUILD / "kernels" / self.version
         place.mkdir(parents=True, exist_ok=True)
         with locked(place / "lock"):
-            return self._build_module(place)
+            return self._build_module(place, with_tests)
 
-    def _build_module(self, place):
+    def _build_module(self, place, with_tests):
         for name in ("kernel", "include", "selftests/modules"):
             _copy_changed(tree.TOP / name, place / name)
         shutil.copy2(tree.TOP / "VERSION", place)
         status, output = self._make(place, "kernel")
         (place / "build.log").write_text(output)
-        self._build_test_modules(place)
+        if with_tests:
+            self._build_test_modules(place)
         self.module = place / "kernel" / "ivshmem_guest.ko"
         if status or not self.module.exists() or warnings(output):
             self.module = None
@@ -78,7 +79,8 @@ class Kernel:
 
     def _make(self, place, directory):
         """Run make there: (status, what it printed)."""
-        words = ["make", "-C", place / directory, f"KDIR={self.headers}"]
+        words = ["make", f"-j{os.cpu_count()}", "-C", place / directory,
+                 f"KDIR={self.headers}"]
         if rows.CACHED in self.headers.parents:
             # Without pahole; and the compiler by the name that it has here.
             words += ["CONFIG_DEBUG_INFO_BTF_MODULES=",

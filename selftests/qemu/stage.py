@@ -7,7 +7,7 @@ import tree
 
 
 class Stage:
-    def __init__(self, version=None, say=lambda text: None):
+    def __init__(self, version=None, say=lambda text: None, with_tests=True):
         self.say = say
         self.others = {}
         self.kernel = kernel.find(version)
@@ -15,7 +15,7 @@ class Stage:
         self.kernel.fetch()
         self.problem = None
         try:
-            self.kernel.build_module()
+            self.kernel.build_module(with_tests)
         except kernel.KernelError as error:
             self.problem = str(error)
         say("initramfs")
