@@ -11,6 +11,7 @@ import subprocess
 
 import program
 import tree
+from discover import has_test
 from scenario import skip
 
 MAN = tree.TOP / "man"
@@ -38,14 +39,6 @@ def entries(page):
     return [(plain(what), plain(cause), re.findall(r"; test: (\S+) (\S+)", tests))
             for what, cause, tests in
             re.findall(pattern, section(page, "ERRORS"), re.M)]
-
-
-def has_test(file, name):
-    source = tree.TOP / "selftests" / file
-    if not source.is_file():
-        return False
-    pattern = rf"\(\s*(?:\w+,\s*)?{name}\s*[,)]|def (?:test_)?{name}\(|\"{name}\":"
-    return re.search(pattern, source.read_text()) is not None
 
 
 def agree(what, ours, theirs, where):

@@ -6,6 +6,7 @@ file; a file may also have `generate()`, which yields tests made at run time.
 """
 import importlib.util
 import inspect
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +66,15 @@ def tests(quick=False, full=False):
         found += [Test(f"{path.stem}: {name.removeprefix('test_')}", function,
                        path.stem) for name, function in functions]
     return [test for test in found if full or not test.full]
+
+
+def has_test(file, name):
+    """Whether that file below selftests/ has a test of that name."""
+    source = tree.TOP / "selftests" / file
+    if not source.is_file():
+        return False
+    pattern = rf"\(\s*(?:\w+,\s*)?{name}\s*[,)]|def (?:test_)?{name}\(|\"{name}\":"
+    return re.search(pattern, source.read_text()) is not None
 
 
 def _load(path):
