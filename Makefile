@@ -15,6 +15,7 @@ help:
 	@echo 'make check         all tests (make check-quick: the short ones)'
 	@echo 'make fuzz-lib      fuzzes the library, for longer than the tests do'
 	@echo 'make check-full    also the tests that take minutes'
+	@echo 'make mutants       puts defects in, and says which of them the tests catch'
 	@echo 'make kernels       the matrix of kernels, and its table in the README'
 	@echo 'make all           the library, the tool, the server, the examples'
 	@echo 'make modules       ivshmem_guest.ko for KDIR=$(KDIR)'
@@ -58,6 +59,9 @@ check-quick:
 
 check-full:
 	$(Q)scripts/check --full
+
+mutants:
+	$(Q)scripts/mutants
 
 kernels:
 	$(Q)rm -rf $(O)/logs/kernels
@@ -121,5 +125,5 @@ clean:
 
 .PHONY: fuzz-lib
 .PHONY: help all lib tools server examples bench man selftests modules setup demo \
-	check check-quick check-full kernels install uninstall deb dist \
+	check check-quick check-full mutants kernels install uninstall deb dist \
 	dkms-source dkms-install dkms-remove clean
