@@ -23,6 +23,7 @@ int ivshmem_doorbell_ring(struct ivshmem_device *ivd, u32 peer, u32 vector)
 		return -EOPNOTSUPP;
 	if (peer > IVSHMEM_PEER_MAX || vector > IVSHMEM_VECTOR_MAX)
 		return -EINVAL;
+	atomic64_inc(&ivd->counters.rings);
 	trace_ivshmem_ring(ivd->minor, peer, vector);
 	/* Orders the caller's stores to the shared memory before the ring. */
 	iowrite32(peer << IVSHMEM_DOORBELL_PEER_SHIFT | vector,

@@ -108,6 +108,21 @@ struct ivshmem_binding {
 	bool missed;
 };
 
+/* What one page table entry maps: a page, 2 MiB, 1 GiB (on x86). */
+#define IVSHMEM_FAULT_LEVELS	3
+
+/**
+ * struct ivshmem_counters - since probe, for debugfs
+ * @rings: by ioctl
+ * @faults: that mapped something, by level of the entry that was asked for
+ * @faults_refused: that raised SIGBUS, or found no memory
+ */
+struct ivshmem_counters {
+	atomic64_t rings;
+	atomic64_t faults[IVSHMEM_FAULT_LEVELS];
+	atomic64_t faults_refused;
+};
+
 /**
  * struct ivshmem_device - an ivshmem device, from probe to the last close
  * @ref: one for the driver, one for each open file
@@ -135,6 +150,8 @@ struct ivshmem_binding {
  * @nr_dmabuf_maps: mappings of dma-bufs for the DMA of other devices; grows
  *	only under @lock while !@dead
  * @generation: how often firings may have been lost, see the uAPI header
+ * @counters: for debugfs
+ * @debugfs: the file there, between publication and removal
  * @has_doorbell: the device has MSI-X, and so a doorbell that works
  * @revision: PCI revision
  * @nr_vectors: entries in @vectors
@@ -163,6 +180,8 @@ struct ivshmem_device {
 	struct dev_pagemap pgmap;
 	atomic_t nr_dmabuf_maps;
 	atomic64_t generation;
+	struct ivshmem_counters counters;
+	struct dentry *debugfs;
 	bool has_doorbell;
 	u8 revision;
 	unsigned int nr_vectors;
@@ -228,6 +247,7 @@ unsigned long ivshmem_shmem_get_unmapped_area(struct file *file,
 					      unsigned long len,
 					      unsigned long pgoff,
 					      unsigned long flags);
+unsigned int ivshmem_fault_order(unsigned int level);
 void ivshmem_shmem_revoke(struct ivshmem_device *ivd);
 
 /* shmem_huge.c: entries of 2 MiB and 1 GiB for BAR2 */
@@ -282,6 +302,13 @@ void ivshmem_mask_binding(struct ivshmem_vector *vec,
 			  struct ivshmem_binding *binding, bool masked);
 void ivshmem_mask_files(struct ivshmem_device *ivd, int change);
 void ivshmem_mask_throttle(struct ivshmem_vector *vec);
+
+/* debugfs.c: the counters */
+void ivshmem_debugfs_init(void);
+void ivshmem_debugfs_exit(void);
+void ivshmem_debugfs_add(struct ivshmem_device *ivd);
+void ivshmem_debugfs_remove(struct ivshmem_device *ivd);
+void ivshmem_debugfs_count_revocation(void);
 
 /* doorbell.c: outgoing */
 int ivshmem_doorbell_ring(struct ivshmem_device *ivd, u32 peer, u32 vector);

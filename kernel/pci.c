@@ -208,6 +208,7 @@ static int ivshmem_pci_probe(struct pci_dev *pdev,
 		return ret;
 	}
 	pci_set_drvdata(pdev, ivd);
+	ivshmem_debugfs_add(ivd);
 	ivshmem_pci_announce(ivd);
 	return 0;
 }
@@ -216,6 +217,7 @@ static void ivshmem_pci_remove(struct pci_dev *pdev)
 {
 	struct ivshmem_device *ivd = pci_get_drvdata(pdev);
 
+	ivshmem_debugfs_remove(ivd);
 	ivshmem_cdev_unpublish(ivd);
 	ivshmem_cdev_release(ivd);
 	ivshmem_pci_kill(ivd);
@@ -280,12 +282,14 @@ static int __init ivshmem_init(void)
 	ret = ivshmem_cdev_init();
 	if (ret)
 		goto err_shmem_exit;
+	ivshmem_debugfs_init();
 	ret = pci_register_driver(&ivshmem_pci_driver);
 	if (ret)
-		goto err_cdev_exit;
+		goto err_debugfs_exit;
 	return 0;
 
-err_cdev_exit:
+err_debugfs_exit:
+	ivshmem_debugfs_exit();
 	ivshmem_cdev_exit();
 err_shmem_exit:
 	ivshmem_shmem_exit();
@@ -296,6 +300,7 @@ module_init(ivshmem_init);
 static void __exit ivshmem_exit(void)
 {
 	pci_unregister_driver(&ivshmem_pci_driver);
+	ivshmem_debugfs_exit();
 	ivshmem_cdev_exit();
 	ivshmem_shmem_exit();
 }

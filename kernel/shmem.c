@@ -200,6 +200,33 @@ static vm_fault_t ivshmem_shmem_fill(struct vm_fault *vmf,
 	return ivshmem_shmem_set_ptes(window);
 }
 
+/** ivshmem_fault_order() - of the entry at a level of struct ivshmem_counters */
+unsigned int ivshmem_fault_order(unsigned int level)
+{
+	static const unsigned int shifts[IVSHMEM_FAULT_LEVELS] = {
+		PAGE_SHIFT, PMD_SHIFT, PUD_SHIFT
+	};
+
+	return shifts[level] - PAGE_SHIFT;
+}
+
+static void ivshmem_shmem_count(struct vm_fault *vmf, unsigned int order,
+				vm_fault_t ret)
+{
+	struct ivshmem_device *ivd = vmf->vma->vm_private_data;
+	unsigned int level = 0;
+
+	while (ivshmem_fault_order(level) < order)
+		level++;
+	if (ret & VM_FAULT_ERROR)
+		atomic64_inc(&ivd->counters.faults_refused);
+	else
+		atomic64_inc(&ivd->counters.faults[level]);
+	trace_ivshmem_fault(ivd->minor,
+			    ivshmem_shmem_offset(vmf->vma, vmf->address), order,
+			    ret);
+}
+
 static vm_fault_t ivshmem_shmem_fault(struct vm_fault *vmf)
 {
 	struct ivshmem_device *ivd = vmf->vma->vm_private_data;
@@ -210,9 +237,7 @@ static vm_fault_t ivshmem_shmem_fault(struct vm_fault *vmf)
 	down_read(&ivd->lock);
 	ret = ivshmem_shmem_fill(vmf, &window);
 	up_read(&ivd->lock);
-	trace_ivshmem_fault(ivd->minor,
-			    ivshmem_shmem_offset(vmf->vma, vmf->address), 0,
-			    ret);
+	ivshmem_shmem_count(vmf, 0, ret);
 	return ret;
 }
 
@@ -233,9 +258,7 @@ static vm_fault_t ivshmem_shmem_huge_fault(struct vm_fault *vmf,
 	if (ivshmem_shmem_is_there(&window))
 		ret = ivshmem_huge_insert(vmf, order, window.phys);
 	up_read(&ivd->lock);
-	trace_ivshmem_fault(ivd->minor,
-			    ivshmem_shmem_offset(vmf->vma, vmf->address), order,
-			    ret);
+	ivshmem_shmem_count(vmf, order, ret);
 	return ret;
 }
 #endif
@@ -371,5 +394,6 @@ unsigned long ivshmem_shmem_get_unmapped_area(struct file *file,
 void ivshmem_shmem_revoke(struct ivshmem_device *ivd)
 {
 	trace_ivshmem_revoke(ivd->minor);
+	ivshmem_debugfs_count_revocation();
 	unmap_mapping_range(ivd->inode->i_mapping, 0, 0, 1);
 }
