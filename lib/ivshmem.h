@@ -344,7 +344,8 @@ enum ivsh_vector_mode {
  * when it is unmasked or armed again. While every program that has the
  * device open masks the vector, rings cost this machine nothing. The end of the
  * device wakes in spite of a mask.
- * Fails with EINVAL (there is no such mode), ENODEV.
+ * Fails with EINVAL (there is no such mode), ENODEV, EOPNOTSUPP (a peer on the
+ * host: there is no driver that could mask).
  */
 int ivsh_vector_set_mode(struct ivsh_vector *vector,
 			 enum ivsh_vector_mode mode);
@@ -372,7 +373,8 @@ bool ivsh_vector_set_contains(const struct ivsh_vector_set *set,
  * Nothing needs to be bound, and what is bound counts apart from this. Several
  * threads may wait: each firing is returned to one of them.
  * Fails with EINTR, EINVAL (the set is empty or has a vector that is not there,
- * or timeout_ns is below -1), ENODEV, EOPNOTSUPP, ETIMEDOUT.
+ * or timeout_ns is below -1), ENODEV, EOPNOTSUPP (a plain device, or a peer on
+ * the host, which polls the descriptors of its vectors), ETIMEDOUT.
  */
 int ivsh_device_wait(struct ivsh_device *device,
 		     const struct ivsh_vector_set *vectors, int64_t timeout_ns,
@@ -386,7 +388,8 @@ struct ivsh_stats;
  * Ask what the vectors have counted, for all programs together.
  *
  * Returns stats owned by the caller, released with ivsh_stats_free(); they do
- * not change afterwards and may outlive the device. Fails with ENODEV.
+ * not change afterwards and may outlive the device. Fails with ENODEV, EOPNOTSUPP
+ * (a peer on the host: no driver counts there).
  */
 struct ivsh_stats *ivsh_device_get_stats(struct ivsh_device *device);
 

@@ -490,6 +490,19 @@ TEST(socket_without_permission_is_eacces)
 
 /* --- plain memory -------------------------------------------------------- */
 
+TEST_F(peer, has_no_masks_no_stats_and_no_wait_for_a_set)
+{
+	struct ivsh_vector *vector = ivsh_vector_bind(self->a, 0);
+	struct ivsh_vector_set set = { { 1 } };
+
+	ASSERT_NE(NULL, vector);
+	EXPECT_ERRNO(EOPNOTSUPP,
+		     ivsh_vector_set_mode(vector, IVSH_VECTOR_ONE_SHOT));
+	EXPECT_NULL_ERRNO(EOPNOTSUPP, ivsh_device_get_stats(self->a));
+	EXPECT_ERRNO(EOPNOTSUPP, ivsh_device_wait(self->a, &set, 0, NULL));
+	ivsh_vector_unbind(vector);
+}
+
 FIXTURE(memory) {
 	char shm[64];
 	char path[96];		/* of the same memory, as a file */
