@@ -74,7 +74,8 @@ void ivshmem_mask_files(struct ivshmem_device *ivd, int change)
 	}
 }
 
-static void ivshmem_mask_back_off(struct ivshmem_vector *vec)
+/* Not inline: the handler would save registers for it each time. */
+static noinline void ivshmem_mask_back_off(struct ivshmem_vector *vec)
 {
 	spin_lock(&vec->lock);
 	if (!vec->stopped && !vec->backing_off) {
