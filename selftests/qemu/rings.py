@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """rings: listen and ring in guests with ivshmemctl."""
+import json
 
 
 def listen(guest, vector, device=None, more=""):
@@ -22,6 +23,12 @@ def heard(job, vector):
 
 def own_id(guest):
     return guest.node()["own_id"]
+
+
+def stat(guest, vector, what="fired"):
+    """What the vector of the guest's only device has counted."""
+    rows = json.loads(guest.output("ivshmemctl stat --json"))["stat"]
+    return rows[vector][what]
 
 
 def _option(device):

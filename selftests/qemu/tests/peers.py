@@ -3,7 +3,7 @@
 import mmap
 
 from machine import Doorbell, Machine, Plain
-from rings import heard, listen, own_id, ring
+from rings import heard, listen, own_id, ring, stat
 from scenario import guests
 
 VECTORS = 4
@@ -120,3 +120,68 @@ def test_memory_without_share_is_not_shared(a, b):
     b.output("printf secret | ivshmemctl write 0")
     assert (seen := b.output("ivshmemctl read 0 6")) == "secret", repr(seen)
     assert a.run("ivshmemctl read 0 6 | grep -q secret")[0] == 1
+
+
+#: Takes what another machine gives, and writes how often it was woken.
+TAKER = """
+seen=0
+for turn in 1 2 3 4 5 6 7 8 9 10; do
+    set -- $(ivshmemctl wait 0 --after $seen) || exit
+    seen=$((seen + $4))
+    ivshmemctl ring 0 1
+done
+"""
+GIVER = """
+seen=0
+for turn in 1 2 3 4 5 6 7 8 9 10; do
+    ivshmemctl ring 1 0
+    set -- $(ivshmemctl wait 1 --after $seen) || exit
+    seen=$((seen + $4))
+done
+"""
+
+
+@guests(a=PEER, b=PEER, fresh=True)
+def test_ring_and_wait_are_a_semaphore_for_shell_scripts(a, b):
+    """Neither script is always waiting when the other rings."""
+    for guest, script in ((a, GIVER), (b, TAKER)):
+        guest.put("/tmp/script", script.encode())
+    jobs = [guest.start("sh /tmp/script") for guest in (a, b)]
+    for job in jobs:
+        status, output = job.wait(30)
+        assert status == 0, output
+
+
+def storm(a, b):
+    """A million rings; the shell of the other answers all the while."""
+    job = a.start("ivshmemctl ring 1 0 --count 1000000")
+    answers = 0
+    while not job.ended():
+        b.output("true")
+        answers += 1
+    assert job.wait()[0] == 0 and answers > 2, answers
+    before = stat(b, 0)
+    ring(a, own_id(b), 0)
+    b.output(f"ivshmemctl wait 0 --after {before}")
+
+
+@guests(a=PEER, b=PEER, fresh=True)
+def test_a_million_rings_leave_a_shell_responsive(a, b):
+    storm(a, b)
+    assert 0 < stat(b, 0) <= 1000001, stat(b, 0)
+
+
+@guests(a=PEER, b=PEER)
+def test_a_million_rings_are_throttled_to_the_rate(a, b):
+    rate = "/sys/module/ivshmem_guest/parameters/max_rate"
+    b.output(f"echo 1000 > {rate}")
+    before, start = stat(b, 0), uptime(b)
+    storm(a, b)
+    fired, seconds = stat(b, 0) - before, uptime(b) - start
+    b.output(f"echo 100000 > {rate}")
+    assert stat(b, 0, "backoffs") > 0
+    assert fired <= 1000 * seconds + 10, (fired, seconds)
+
+
+def uptime(guest):
+    return float(guest.output("cat /proc/uptime").split()[0])

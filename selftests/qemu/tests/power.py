@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A guest that sleeps and wakes, and one that loses a CPU.
+
+Of S4 the kernel's own dry run is done: devices are frozen and thawed, no image
+is written.
+"""
+from machine import Doorbell, Machine
+from rings import heard, listen, own_id, ring
+from scenario import guests
+
+SLEEPER = Machine(Doorbell(vectors=3))
+TWO_CPUS = Machine(Doorbell(vectors=2), smp=2)
+
+
+def check_awake(guest, jobs, before, **changed):
+    """All who waited were woken, and everything works as before."""
+    for vector, job in enumerate(jobs):
+        heard(job, vector)
+    after = guest.node()
+    assert after["generation"] == before["generation"] + 1, (before, after)
+    assert {**before, "generation": after["generation"], **changed} == after
+    assert guest.output("ivshmemctl read 0 5") == "slept"
+    job = listen(guest, 1)
+    ring(guest, own_id(guest), 1)
+    heard(job, 1)
+
+
+@guests(guest=SLEEPER, fresh=True)
+def test_s4_thaws_the_device_and_wakes_every_waiter(guest):
+    guest.output("printf slept | ivshmemctl write 0")
+    before = guest.node()
+    jobs = [listen(guest, 0), listen(guest, 1)]
+    guest.output("echo devices > /sys/power/pm_test;"
+                 " echo disk > /sys/power/state", 30)
+    check_awake(guest, jobs, before)
+
+
+@guests(guest=TWO_CPUS, fresh=True)
+def test_rings_arrive_when_the_cpu_of_the_interrupt_goes(guest):
+    irq = guest.output("sed -n 's/^ *\\([0-9]*\\):.*ivshmem0-0$/\\1/p'"
+                       " /proc/interrupts").strip()
+    guest.output(f"echo 2 > /proc/irq/{irq}/smp_affinity")
+    job = listen(guest, 0)
+    for state in (0, 1):
+        guest.output(f"echo {state} > /sys/devices/system/cpu/cpu1/online")
+        ring(guest, 0, 0)
+        heard(job, 0)
+        job = listen(guest, 0)
+    job.kill()
