@@ -5,8 +5,8 @@
  *
  * The status page is mapped directly before the registers, so that the word
  * that says whether the device is there lies at a fixed distance from the
- * doorbell. Where the registers are not mapped, the doorbell points to a stub
- * of zeros, whose word says that it is gone: then each ring goes to the
+ * doorbell. Where the registers are not mapped, the doorbell points to zeros
+ * of our own, whose word says that it is gone: then each ring goes to the
  * backend, which also has the errors.
  */
 #include <endian.h>
@@ -23,12 +23,12 @@
 static const struct {
 	uint32_t alive;
 	uint32_t regs[IVSHMEM_REGS_DOORBELL / 4 + 1];
-} stub;
+} absent;
 
 /* Never stored to: its word says that it is gone. */
-static uint32_t *stub_doorbell(void)
+static uint32_t *absent_doorbell(void)
 {
-	return (uint32_t *)&stub.regs[IVSHMEM_REGS_DOORBELL / 4];
+	return (uint32_t *)&absent.regs[IVSHMEM_REGS_DOORBELL / 4];
 }
 
 static void *map_page(const struct ivsh_device *device, void *address,
@@ -64,7 +64,7 @@ void ivsh_doorbell_map(struct ivsh_device *device, uint64_t regs_offset)
 	device->doorbell = pages ?
 		(uint32_t *)(void *)(pages + getpagesize() +
 					      IVSHMEM_REGS_DOORBELL) :
-		stub_doorbell();
+		absent_doorbell();
 }
 
 void ivsh_doorbell_unmap(struct ivsh_device *device)

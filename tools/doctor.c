@@ -15,6 +15,7 @@
 
 #include "ctl.h"
 #include "remedy.h"
+#include "sysfs.h"
 
 #define RING_LIMIT_NS 5000000000LL
 
@@ -87,39 +88,6 @@ static void examine_module(struct doctor *doctor)
 }
 
 /* --- one device --------------------------------------------------------------- */
-
-/* The PCI driver that is bound, or "". */
-static void find_driver(const char *address, char *driver, size_t size)
-{
-	char path[PATH_MAX], target[PATH_MAX];
-	ssize_t length;
-
-	driver[0] = '\0';
-	snprintf(path, sizeof(path), SYSFS_PCI "/devices/%s/driver", address);
-	length = readlink(path, target, sizeof(target) - 1);
-	if (length < 0)
-		return;
-	target[length] = '\0';
-	snprintf(driver, size, "%s", basename(target));
-}
-
-static bool find_node(const char *address, char *node, size_t size)
-{
-	char path[PATH_MAX];
-	struct dirent *entry;
-	bool is_there = false;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), SYSFS_PCI "/devices/%s/ivshmem", address);
-	dir = opendir(path);
-	while (dir && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.')
-			is_there = snprintf(node, size, "/dev/%s",
-					    entry->d_name) < (int)size;
-	if (dir)
-		closedir(dir);
-	return is_there;
-}
 
 /* Whether BAR2 has an address: line 2 of the resource file. */
 static uint64_t shmem_size(const char *address)
@@ -209,7 +177,7 @@ static void examine_driver(struct doctor *doctor, const char *address)
 {
 	char driver[NAME_MAX + 1], remedy[REMEDY_SIZE];
 
-	find_driver(address, driver, sizeof(driver));
+	sysfs_driver(address, driver, sizeof(driver));
 	remedy_for_driver(remedy, sizeof(remedy), address, driver,
 			  shmem_size(address));
 	if (driver[0])
@@ -238,7 +206,8 @@ static void examine_device(struct doctor *doctor, const char *address)
 	char node[NAME_MAX + 8];
 
 	doctor->devices++;
-	if (find_node(address, node, sizeof(node)))
+	sysfs_node(address, node, sizeof(node));
+	if (node[0])
 		examine_node(doctor, node);
 	else
 		examine_driver(doctor, address);

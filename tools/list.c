@@ -3,7 +3,6 @@
  * ivshmemctl list: every ivshmem device of the machine, through libpci, with
  * whatever driver or none, and what to do where ours is not at work.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <pci/pci.h>
@@ -15,6 +14,7 @@
 
 #include "ctl.h"
 #include "remedy.h"
+#include "sysfs.h"
 #include "table.h"
 
 #define VENDOR_ID 0x1af4
@@ -67,39 +67,6 @@ static bool is_ivshmem(const struct pci_dev *pci)
 {
 	return pci->vendor_id == VENDOR_ID && pci->device_id == DEVICE_ID &&
 	       pci->device_class != CLASS_FOREIGN;
-}
-
-/* The node's name, such as ivshmem0, or "" when our driver made none. */
-static void find_node(const char *address, char *node, size_t size)
-{
-	struct dirent *entry;
-	char path[128];
-	DIR *dir;
-
-	node[0] = '\0';
-	snprintf(path, sizeof(path), SYSFS_PCI "/devices/%s/ivshmem", address);
-	dir = opendir(path);
-	if (!dir)
-		return;
-	while ((entry = readdir(dir)))
-		if (entry->d_name[0] != '.')
-			snprintf(node, size, "/dev/%s", entry->d_name);
-	closedir(dir);
-}
-
-/* The name of the driver that is bound, or "". */
-static void find_driver(const char *address, char *driver, size_t size)
-{
-	char path[128], target[PATH_MAX];
-	ssize_t length;
-
-	driver[0] = '\0';
-	snprintf(path, sizeof(path), SYSFS_PCI "/devices/%s/driver", address);
-	length = readlink(path, target, sizeof(target) - 1);
-	if (length < 0)
-		return;
-	target[length] = '\0';
-	snprintf(driver, size, "%s", basename(target));
 }
 
 /* What only the driver knows. */
@@ -161,8 +128,8 @@ static void add_device(struct table *table, struct pci_dev *pci)
 
 	snprintf(address, sizeof(address), "%04x:%02x:%02x.%d", pci->domain,
 		 pci->bus, pci->dev, pci->func);
-	find_driver(address, driver, sizeof(driver));
-	find_node(address, node, sizeof(node));
+	sysfs_driver(address, driver, sizeof(driver));
+	sysfs_node(address, node, sizeof(node));
 	table_add_row(table);
 	table_set(table, PCI_ADDRESS, address);
 	if (driver[0])

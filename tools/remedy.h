@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What to do about a device that cannot be used, for list.c: one line for a
+ * What to do about a device that cannot be used, for list.c and doctor.c: a line for a
  * root shell, or a sentence.
  */
 #ifndef IVSHMEMCTL_REMEDY_H
