@@ -323,6 +323,7 @@ static void kill_server(struct server *server)
 	server->pid = 0;
 	unlink(server->socket);
 	unlink(server_path(server, "socket.lock"));
+	unlink(server_path(server, "socket.control"));
 }
 
 TEST_F(peer, server_that_dies_is_told_once_and_rings_go_on)
