@@ -19,9 +19,13 @@
 
 #define MESSAGE_SIZE 65536
 #define BEAT_MS 500
+#define NS_PER_SECOND 1000000000LL
+/* A living sender beats each second, also while it waits for its input. */
+#define SILENCE_NS (10 * NS_PER_SECOND)
 #define CHECKSUM_START 0xcbf29ce484222325
 
 struct stream {
+	bool started;			/* the start has come */
 	uint64_t length;
 	uint64_t checksum;
 	size_t most;			/* bytes of data in a message */
@@ -181,14 +185,24 @@ static int print_data(struct stream *stream, size_t length)
 	return STATUS_DONE;
 }
 
+static bool sender_is_silent(const struct channel_args *args,
+			     const struct stream *stream)
+{
+	return stream->started &&
+	       ivsh_channel_peer_silence_ns(args->channel) >= SILENCE_NS;
+}
+
 /* A message, or none (length 0) when the sender closed or we shall end. */
 static int receive_message(struct channel_args *args, struct stream *stream,
 			   size_t *length)
 {
 	*length = 0;
 	while (ivsh_channel_receive(args->channel, stream->message,
-				    sizeof(stream->message), length, -1)) {
-		if (errno == EINTR && !interrupted)
+				    sizeof(stream->message), length,
+				    NS_PER_SECOND)) {
+		if (errno == ETIMEDOUT && sender_is_silent(args, stream))
+			return fail(args->name, "the sender has shown no sign of life for 10 seconds");
+		if (errno == ETIMEDOUT || (errno == EINTR && !interrupted))
 			continue;
 		*length = 0;
 		if (errno == EPIPE || errno == EINTR)
@@ -253,6 +267,7 @@ int channel_receive(struct channel_args *args)
 		return fail(args->name, "interrupted");
 	if (stream.message[0] != 'S')
 		return fail(args->name, "this is not the start of what was sent");
+	stream.started = true;
 	return receive_data(args, &stream);
 }
 

@@ -91,6 +91,20 @@ def test_a_killed_sender_is_noticed_and_another_takes_its_place():
     assert errors == "ivshmemctl: a: the sender began again before the end\n"
 
 
+def test_a_killed_sender_that_none_replaces_is_noticed():
+    memory = Memory()
+    receiver = memory.start("recv", "a")
+    sender = memory.start("send", "a")
+    sender.stdin.write(b"half")
+    sender.stdin.flush()
+    assert receiver.stdout.read(4) == b"half"
+    sender.kill()
+    status, output, errors = finish(receiver)
+    assert (status, output) == (1, b"")
+    assert errors == ("ivshmemctl: a: the sender has shown no sign of life for"
+                      " 10 seconds\n"), errors
+
+
 def test_a_sender_that_ends_before_the_end_is_status_1():
     memory = Memory()
     receiver = memory.start("recv", "a")
