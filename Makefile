@@ -14,6 +14,7 @@ help:
 	@echo 'make demo          two guests talk over shared memory, explained'
 	@echo 'make check         all tests (make check-quick: the short ones)'
 	@echo 'make fuzz-lib      fuzzes the library, for longer than the tests do'
+	@echo 'make fuzz-server   fuzzes the server'
 	@echo 'make check-full    also the tests that take minutes'
 	@echo 'make mutants       puts defects in, and says which of them the tests catch'
 	@echo 'make kernels       the matrix of kernels, and its table in the README'
@@ -117,13 +118,24 @@ fuzz-lib: selftests
 	$(O)/fuzz/server_messages -max_total_time=$(FUZZ_SECONDS) -max_len=600 \
 		$(O)/fuzz/corpus
 
+# What ivshmemd reads: options, state, lines and bytes.
+fuzz-server:
+	mkdir -p $(O)/fuzz/server
+	clang -std=gnu11 -D_GNU_SOURCE -g -O1 -w -DIVSHMEM_VERSION='"$(VERSION)"' \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+		-o $(O)/fuzz/server_inputs selftests/fuzz/server_inputs.c \
+		$(filter-out $(addprefix server/,main.c options.c value.c keeper.c),\
+		$(wildcard server/*.c)) -lm -lsystemd
+	$(O)/fuzz/server_inputs -max_total_time=$(FUZZ_SECONDS) -max_len=300 \
+		-close_fd_mask=2 $(O)/fuzz/server
+
 clean:
 	rm -rf $(O)/lib $(O)/tools $(O)/server $(O)/examples $(O)/bench $(O)/man \
 		$(O)/deb $(O)/selftests $(O)/kernels
 
 .DEFAULT_GOAL := help
 
-.PHONY: fuzz-lib
+.PHONY: fuzz-lib fuzz-server
 .PHONY: help all lib tools server examples bench man selftests modules setup demo \
 	check check-quick check-full mutants kernels install uninstall deb dist \
 	dkms-source dkms-install dkms-remove clean

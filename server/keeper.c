@@ -192,7 +192,12 @@ static int keeper_spawn(struct keeper *keeper, char **argv,
 static bool server_ended(struct keeper *keeper, int status, int *exit_status)
 {
 	*exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
-	if (keeper->stopping || !keeper->ready)
+	if (keeper->stopping)
+		return true;
+	if (!keeper->ready && WIFSIGNALED(status))
+		log_error("the server was killed by signal %d before it was ready",
+			  WTERMSIG(status));
+	if (!keeper->ready)
 		return true;
 	if (WIFEXITED(status) && !*exit_status && !keeper->handing_over)
 		return true;
@@ -278,18 +283,27 @@ static int keeper_loop(struct keeper *keeper, char **argv, const char *program)
 	return status;
 }
 
+static int keeper_fail(void)
+{
+	log_error("keeper: %s", strerror(errno));
+	return -1;
+}
+
 static int keeper_open(struct keeper *keeper, const struct options *options)
 {
 	sigset_t signals;
 	int on = 1;
 
-	if (asprintf(&keeper->path, "%s.keeper", options->socket_path) < 0)
-		return -1;
+	if (asprintf(&keeper->path, "%s.keeper", options->socket_path) < 0) {
+		keeper->path = NULL;
+		return keeper_fail();
+	}
 	if (socket_open(&keeper->notify, keeper->path, SOCK_DGRAM, 0600,
-			(gid_t)-1) ||
-	    setsockopt(keeper->notify.fd, SOL_SOCKET, SO_PASSCRED, &on,
-		       sizeof(on)))
+			(gid_t)-1))
 		return -1;
+	if (setsockopt(keeper->notify.fd, SOL_SOCKET, SO_PASSCRED, &on,
+		       sizeof(on)))
+		return keeper_fail();
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
@@ -297,7 +311,7 @@ static int keeper_open(struct keeper *keeper, const struct options *options)
 	sigaddset(&signals, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	keeper->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-	return keeper->signal_fd < 0 ? -1 : 0;
+	return keeper->signal_fd < 0 ? keeper_fail() : 0;
 }
 
 int keeper_run(const struct options *options, char **argv)

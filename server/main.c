@@ -164,12 +164,14 @@ static uint64_t now_us(clockid_t clock)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-static void note_longest(uint64_t *longest, uint64_t since, clockid_t clock)
+static void note_turn(struct turns *turns, uint64_t us, uint64_t cpu_us)
 {
-	uint64_t passed = now_us(clock) - since;
-
-	if (passed > *longest)
-		*longest = passed;
+	turns->nr++;
+	turns->slow += cpu_us > TURN_MAX_US;
+	if (us > turns->longest_us)
+		turns->longest_us = us;
+	if (cpu_us > turns->longest_cpu_us)
+		turns->longest_cpu_us = cpu_us;
 }
 
 /* By the clock, other programs' time on our processor is in it. */
@@ -178,15 +180,13 @@ static void server_work(struct server *server, const struct epoll_event *events,
 {
 	uint64_t since = now_us(CLOCK_MONOTONIC);
 	uint64_t cpu_since = now_us(CLOCK_THREAD_CPUTIME_ID);
-	struct turns *turns = &server->turns;
 
 	server_resume_accept(server);
 	server_turn(server, events, nr);
 	peers_tick(&server->peers);
 	peers_reap(&server->peers);
-	note_longest(&turns->longest_us, since, CLOCK_MONOTONIC);
-	note_longest(&turns->longest_cpu_us, cpu_since, CLOCK_THREAD_CPUTIME_ID);
-	turns->nr++;
+	note_turn(&server->turns, now_us(CLOCK_MONOTONIC) - since,
+		  now_us(CLOCK_THREAD_CPUTIME_ID) - cpu_since);
 }
 
 static void server_loop(struct server *server)

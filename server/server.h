@@ -332,9 +332,12 @@ const char *limits_obstacle(const struct limits *limits,
 /* How an answer begins that is none. */
 #define ERROR_REPLY "error: "
 
+#define TURN_MAX_US 10000
+
 /* A turn is the work between two waits: for so long a peer waits for others. */
 struct turns {
 	uint64_t nr;
+	uint64_t slow;		/* more than TURN_MAX_US of the processor */
 	uint64_t longest_us, longest_cpu_us;
 };
 

@@ -121,6 +121,7 @@ static void put_turns(struct report *report, const struct turns *turns)
 {
 	begin(report, "turns");
 	put_number(report, "number", turns->nr);
+	put_number(report, "slow", turns->slow);
 	put_number(report, "longest_us", turns->longest_us);
 	put_number(report, "longest_cpu_us", turns->longest_cpu_us);
 	end(report);
