@@ -276,8 +276,11 @@ static int server_remember(struct server *server, bool *resumed)
 	*resumed = state_fd >= 0 && memory_fd >= 0;
 	if (*resumed)
 		return server_resume(server, state_fd, memory_fd);
-	if (memory_fd >= 0)
+	/* Killed before it had a state: this memory nobody has seen. */
+	if (memory_fd >= 0) {
+		store_remove("memory");
 		close(memory_fd);
+	}
 	return server_begin(server);
 }
 

@@ -236,6 +236,27 @@ TEST_F(load, holds_225_peers_with_4_vectors_by_default_and_no_more)
 		close(socks[i]);
 }
 
+TEST_F_TIMEOUT(load, serves_200_peers_with_8_vectors_when_the_budget_says_so, 120)
+{
+	struct peer *peers[200];
+	int i;
+
+	ASSERT_TRUE(server_start(&self->server, "-n 8 --budget 1600"));
+	for (i = 0; i < 200; i++) {
+		peers[i] = peer_join(self->server.socket, 8);
+		ASSERT_NE(NULL, peers[i]);
+		server_read_log(&self->server);
+	}
+	EXPECT_EQ(NULL, peer_join(self->server.socket, 8));
+	for (i = 0; i < 200; i++) {
+		ASSERT_TRUE(peer_knows(peers[i], 200));
+		EXPECT_EQ(0, peers[i]->violations);
+		EXPECT_TRUE(peer_is_quiet(peers[i]));
+	}
+	for (i = 0; i < 200; i++)
+		peer_close(peers[i]);
+}
+
 TEST_F(load, refuses_when_out_of_descriptors_and_serves_again_later)
 {
 	struct message message;

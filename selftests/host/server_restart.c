@@ -421,6 +421,28 @@ TEST_F(restart, the_keeper_obeys_only_its_server)
 	close(sock);
 }
 
+TEST_F(restart, a_server_outlives_its_keeper_and_says_that_it_is_alone)
+{
+	pid_t pid, keeper;
+
+	START("");
+	JOIN(1);
+	pid = kept_server(&self->server);
+	keeper = self->server.pid;
+	ASSERT_EQ(0, kill(keeper, SIGKILL));
+	ASSERT_EQ(keeper, waitpid(keeper, NULL, 0));
+	self->server.pid = pid;		/* ours now: PR_SET_CHILD_SUBREAPER */
+	self->peers[1] = peer_join(self->server.socket, NR_VECTORS);
+	ASSERT_NE(NULL, self->peers[1]);
+	EXPECT_TRUE(all_know_all(self->peers, 2));
+	EXPECT_TRUE(server_says(&self->server, "peers will not survive a restart"));
+	EXPECT_EQ(0, server_stop(&self->server));
+	/* Its keeper's socket is left, and in nobody's way. */
+	START("");
+	self->peers[2] = peer_join(self->server.socket, NR_VECTORS);
+	EXPECT_NE(NULL, self->peers[2]);
+}
+
 TEST_F(restart, a_second_keeper_on_the_socket_fails_and_leaves_the_first_alone)
 {
 	struct server second = self->server;

@@ -260,6 +260,15 @@ def test_sighup_hands_over_with_status_0():
         assert peer.values(2) == [1, 1]
 
 
+def test_memory_without_a_state_is_not_kept():
+    with Manager(listener=False) as manager:
+        manager.end(signal.SIGKILL)
+        manager.store = [(name, fd) for name, fd in manager.store if name != "state"]
+        manager.start()
+        names = [name for name, _ in manager.store]
+        assert names.count("memory") == names.count("state") == 1, names
+
+
 def test_peers_that_left_in_between_are_announced():
     with Manager() as manager:
         stays, leaves = Peer(manager.path), Peer(manager.path)
