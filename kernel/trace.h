@@ -9,6 +9,7 @@
 #if !defined(IVSHMEM_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
 #define IVSHMEM_TRACE_H
 
+#include <linux/mm_types.h>
 #include <linux/tracepoint.h>
 
 TRACE_EVENT(ivshmem_ring,
@@ -47,19 +48,20 @@ TRACE_EVENT(ivshmem_fire,
 
 /* order: 0 for a table of single pages, 9 for 2 MiB, 18 for 1 GiB on x86 */
 TRACE_EVENT(ivshmem_fault,
-	TP_PROTO(unsigned int minor, u64 offset, unsigned int order, int result),
+	TP_PROTO(unsigned int minor, u64 offset, unsigned int order,
+		 vm_fault_t result),
 	TP_ARGS(minor, offset, order, result),
 	TP_STRUCT__entry(
 		__field(unsigned int, minor)
 		__field(u64, offset)
 		__field(unsigned int, order)
-		__field(int, result)
+		__field(unsigned int, result)
 	),
 	TP_fast_assign(
 		__entry->minor = minor;
 		__entry->offset = offset;
 		__entry->order = order;
-		__entry->result = result;
+		__entry->result = (__force unsigned int)result;
 	),
 	TP_printk("ivshmem%u offset=%#llx order=%u result=%#x",
 		  __entry->minor, __entry->offset, __entry->order,

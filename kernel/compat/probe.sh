@@ -11,7 +11,7 @@ probe() {
 	for form in 1 2 3; do
 		"$@" -DFORM=$form -fsyntax-only -x c "$here/probe_$name.c" \
 			> /dev/null 2>&1 || continue
-		echo "-DCOMPAT_$(echo "$name" | tr a-z A-Z)=$form"
+		echo "-DCOMPAT_$(echo "$name" | tr '[:lower:]' '[:upper:]')=$form"
 		return
 	done
 	echo "lost:$name"
