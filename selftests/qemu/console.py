@@ -9,8 +9,8 @@ import re
 SPLAT = re.compile(
     r"BUG:|WARNING:|KASAN|KCSAN|UBSAN|INFO: possible|INFO: task|Oops"
     r"|general protection|unreferenced object|sleeping function"
-    r"|scheduling while atomic|DMA-API:|refcount_t:|ODEBUG:"
-    r"|Kernel panic|rcu: INFO|soft lockup|Call Trace")
+    r"|scheduling while atomic|DMA-API: (?!preallocated|debugging enabled)"
+    r"|refcount_t:|ODEBUG:|Kernel panic|rcu: INFO|soft lockup|Call Trace")
 
 
 class Console:

@@ -16,6 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import debugkernel
 import root
 import rows
 import tree
@@ -105,6 +106,8 @@ def find(version=None):
     """The kernel of a version or a row, or the one that guests boot by default."""
     if version in rows.ROWS:
         return _row(rows.fetch, version)
+    if version == debugkernel.NAME:
+        return _row(debugkernel.cached, version)
     known = _installed_headers()
     if version and version not in known and rows.cached(version):
         return _row(rows.cached, version)

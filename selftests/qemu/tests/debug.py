@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A kernel that finds bugs: KASAN, lockdep, kmemleak, UBSAN, debug objects.
+
+Programs of selftests/guest run on it, and at the end nothing has leaked. What the
+kernel finds is in its log, which is searched after each test as always. Skipped
+where scripts/debug-kernel has not built it yet.
+"""
+import kselftest
+from machine import Doorbell, Machine, Plain
+from scenario import full, guests
+
+DEBUG = Machine(Doorbell(vectors=4), Plain(), smp=2, memory=768, kernel="debug")
+
+#: Programs that run on it in make check, and beside them in make check-full.
+SHARE = ("uapi", "mmap", "vector")
+REST = ("values", "remap", "access")
+
+
+def generate():
+    for name in SHARE:
+        yield f"test_{name}", _test(name)
+    for name in REST:
+        yield f"test_{name}", full(_test(name))
+    yield "test_nothing_has_leaked", full(nothing_has_leaked)
+
+
+def _test(name):
+    @guests(guest=DEBUG)
+    def run(guest, lab, report):
+        return kselftest.run(name, guest, lab, report, "debug", 90)
+    return run
+
+
+@guests(guest=DEBUG)
+def nothing_has_leaked(guest):
+    """Last. kmemleak looks only at what is older than five seconds."""
+    guest.output("rmmod ivshmem_guest")
+    guest.output("sleep 6; for i in 1 2; do echo scan >"
+                 " /sys/kernel/debug/kmemleak; done", 60)
+    leaks = guest.output("cat /sys/kernel/debug/kmemleak", 30)
+    assert not leaks.strip(), leaks[:3000]
+    guest.output("modprobe ivshmem_guest")
