@@ -49,3 +49,13 @@ def test_a_file_goes_from_a_guest_to_the_host(a):
     copy = subprocess.run(["md5sum"], input=receiver.stdout, capture_output=True)
     assert copy.stdout.decode() == checksum
     assert sending.wait(20) == (0, "")
+
+
+@guests(a=DOORBELL, b=DOORBELL, fresh=True)
+def test_the_receiver_notices_that_the_senders_guest_was_killed(a, b):
+    receiving = b.start("sh -c 'ivshmemctl channel recv cut > /tmp/copy'")
+    a.start("sh -c '(echo begun; sleep 1000) | ivshmemctl channel send cut'")
+    b.output("until grep -q begun /tmp/copy; do usleep 10000; done")
+    a.kill()
+    status, output = receiving.wait(20)
+    assert status == 1 and "no sign of life" in output, (status, output)
