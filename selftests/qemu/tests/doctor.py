@@ -65,6 +65,19 @@ def test_no_driver_is_bound(guest):
 
 
 @guests(guest=GUEST)
+def test_another_driver_is_bound_and_its_remedy_works(guest):
+    address = guest.node(vectors=0)["address"]
+    guest.output(f"echo {address} > /sys/bus/pci/drivers/ivshmem_guest/unbind;"
+                 " modprobe ivshmem_other")
+    status, lines = doctor(guest)
+    check((status, lines), (address, "bound to the driver ivshmem_other",
+                            "driver_override"))
+    guest.output(lines[0].split("ivshmem_other: ", 1)[1])
+    guest.output("rmmod ivshmem_other")
+    assert doctor(guest)[0] == 0
+
+
+@guests(guest=GUEST)
 def test_the_module_is_not_loaded(guest):
     guest.output("rmmod ivshmem_guest")
     found = doctor(guest)
