@@ -15,6 +15,7 @@ help:
 	@echo 'make check         all tests (make check-quick: the short ones)'
 	@echo 'make fuzz-lib      fuzzes the library, for longer than the tests do'
 	@echo 'make fuzz-server   fuzzes the server'
+	@echo 'make bench         measures channels, and writes docs/benchmarks.md'
 	@echo 'make check-full    also the tests that take minutes'
 	@echo 'make mutants       puts defects in, and says which of them the tests catch'
 	@echo 'make kernels       the matrix of kernels, and its table in the README'
@@ -29,13 +30,21 @@ help:
 	@echo 'make dkms-remove   removes it again'
 	@echo 'make clean         remove what was built'
 
-all: lib tools server examples bench
+all: lib tools server examples programs-of-bench
 
 lib:
 	$(Q)$(MAKE) --no-print-directory -C lib
 
-tools server examples bench: lib
+tools server examples: lib
 	$(Q)$(MAKE) --no-print-directory -C $@
+
+programs-of-bench: lib
+	$(Q)$(MAKE) --no-print-directory -C bench
+
+# Measures, writes the report, and fails if a ratio is worse than in the last.
+bench: programs-of-bench
+	$(Q)cp docs/benchmarks.jsonl $(O)/bench-before.jsonl 2>/dev/null || : > $(O)/bench-before.jsonl
+	$(Q)bench/run --write docs/benchmarks --against $(O)/bench-before.jsonl
 
 man:
 	$(Q)$(MAKE) --no-print-directory -C man
@@ -136,6 +145,6 @@ clean:
 .DEFAULT_GOAL := help
 
 .PHONY: fuzz-lib fuzz-server
-.PHONY: help all lib tools server examples bench man selftests modules setup demo \
+.PHONY: help all lib tools server examples bench programs-of-bench man selftests modules setup demo \
 	check check-quick check-full mutants kernels install uninstall deb dist \
 	dkms-source dkms-install dkms-remove clean

@@ -19,7 +19,7 @@ LICENCES = (
 )
 #: Files that cannot have the line, or are shown to users as they are. For these
 #: debian/copyright says it.
-WITHOUT = (r"LICENSES/", r"VERSION$", r"NEWS$", r".*\.md$", r"docs/ABI/",
+WITHOUT = (r"LICENSES/", r"docs/benchmarks", r"VERSION$", r"NEWS$", r".*\.md$", r"docs/ABI/",
            r"debian/(changelog|control|copyright|source/|.*\.\w+$)",
            r".*\.gitignore$")
 
