@@ -154,6 +154,15 @@ def test_every_error_has_a_test():
     assert not unproved, "no such test:\n" + "\n".join(unproved)
 
 
+def test_every_way_to_lose_a_ring_has_a_test():
+    rings = re.search(r"^## Rings\n(.*?)^## ", (MAN / "ivshmem_guest.4.scd")
+                      .read_text(), re.M | re.S)[1]
+    tests = re.findall(r"^; test: (\S+) (\S+)", rings, re.M)
+    unproved = [test for test in tests if not has_test(*test)]
+    assert not unproved, unproved
+    assert len(tests) >= len(re.findall(r"^- ", rings, re.M)), tests
+
+
 def test_no_entry_of_errors_is_overlooked():
     """What stands in ERRORS is read by entries(), and so held to its test."""
     for page in PAGES:

@@ -34,6 +34,20 @@ class Channel:
         status = self._read_until(b"\n", seconds)
         return int(status), output.decode(errors="replace")
 
+    def resync(self, seconds):
+        """After a sleep, in which the port lost bytes: until it answers again."""
+        end = time.monotonic() + limit(seconds)
+        line = base64.b64encode(b"true").decode()
+        while True:
+            token = secrets.token_hex(8)
+            self.sock.sendall(f"\n{token} {line}\n".encode())
+            try:
+                self._read_until(f"\n{token} 0\n".encode(), 0.2)
+                return
+            except ChannelError:
+                if time.monotonic() > end:
+                    raise
+
     def _read_until(self, mark, seconds):
         end = time.monotonic() + limit(seconds)
         searched = 0

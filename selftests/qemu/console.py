@@ -5,6 +5,9 @@ QEMU writes the guest's first serial port to a file. Guest.check() reads what
 is new in it after each test and fails on the patterns below.
 """
 import re
+import time
+
+from tree import limit
 
 SPLAT = re.compile(
     r"BUG:|WARNING:|KASAN|KCSAN|UBSAN|INFO: possible|INFO: task|Oops"
@@ -26,6 +29,13 @@ class Console:
 
     def tail(self, lines=25):
         return "\n".join(self.text().splitlines()[-lines:])
+
+    def wait_for(self, words, times=1, seconds=6):
+        """Until the log has the words that often."""
+        end = time.monotonic() + limit(seconds)
+        while self.text().count(words) < times:
+            assert time.monotonic() < end, (words, times, self.tail())
+            time.sleep(0.02)
 
     def splats(self):
         """The lines since the last call that tell of a kernel bug."""

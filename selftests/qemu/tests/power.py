@@ -1,15 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A guest that sleeps and wakes, and one that loses a CPU.
 
-Of S4 the kernel's own dry run is done: devices are frozen and thawed, no image
-is written.
+S3 is real: QEMU stops the machine and firmware wakes it. Of S4 the kernel's own
+dry run is done: devices are frozen and thawed, no image is written.
 """
+import hostpeer
 from machine import Doorbell, Machine
-from rings import heard, listen, own_id, ring
+from rings import heard, listen, own_id, ring, stat
 from scenario import guests
 
 SLEEPER = Machine(Doorbell(vectors=3))
 TWO_CPUS = Machine(Doorbell(vectors=2), smp=2)
+
+
+def send_to_sleep(guest, word):
+    """A ring of the host does it: then no answer of the guest is on its way."""
+    sleep = guest.start(f"sh -c 'ivshmemctl wait 2 --after {stat(guest, 2)} &&"
+                        f" echo {word} > /sys/power/state'")
+    hostpeer.run(guest.servers["server"], "ring", own_id(guest), 2)
+    return sleep
 
 
 def check_awake(guest, jobs, before, **changed):
@@ -23,6 +32,20 @@ def check_awake(guest, jobs, before, **changed):
     job = listen(guest, 1)
     ring(guest, own_id(guest), 1)
     heard(job, 1)
+
+
+@guests(guest=SLEEPER, fresh=True)
+def test_s3_wakes_every_waiter_and_counts_a_generation(guest):
+    guest.output("printf slept | ivshmemctl write 0")
+    before = guest.node()
+    jobs = [listen(guest, 0), listen(guest, 1)]
+    sleep = send_to_sleep(guest, "mem")
+    guest.qmp.wait("SUSPEND")
+    guest.qmp("system_wakeup")
+    guest.console.wait_for("PM: suspend exit")
+    guest.channel.resync(6)
+    assert sleep.wait()[0] == 0
+    check_awake(guest, jobs, before)
 
 
 @guests(guest=SLEEPER, fresh=True)
