@@ -144,7 +144,7 @@ def main():
     def wanted(name):
         return re.search(chosen.k, name.replace("_", " ")) is not None
 
-    programs = [path for path in discover.host_programs()
+    programs = [path for path in discover.host_programs(chosen.quick)
                 if wanted(f"host: {path.stem}")]
     tests = [test for test in discover.tests(chosen.quick, chosen.full) if wanted(test.name)]
     if chosen.list:

@@ -15,6 +15,8 @@ import tree
 TESTS = Path(__file__).with_name("tests")
 #: The areas of --quick: one guest, of one kind.
 QUICK = ("programs", "tool")
+#: What of layer 1 takes more than ten seconds is not in it.
+SLOW = ("channel_model", "channel_tsan", "ctl_channel", "server_load")
 
 
 @dataclass
@@ -44,12 +46,13 @@ class Test:
         return inspect.signature(self.function).parameters
 
 
-def host_programs():
+def host_programs(quick=False):
     """Layer 1: what runs on the host, without a device."""
     built = sorted((tree.BUILD / "selftests/host").glob("*"))
     scripts = sorted((tree.TOP / "selftests/host").glob("*"))
-    return [path for path in built if path.suffix == "" and path.is_file()] \
+    found = [path for path in built if path.suffix == "" and path.is_file()] \
         + [path for path in scripts if path.suffix in (".py", ".sh")]
+    return [path for path in found if not quick or path.stem not in SLOW]
 
 
 def tests(quick=False, full=False):
