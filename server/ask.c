@@ -44,6 +44,8 @@ static void set_path(struct question *question, const char *path)
 static void ask_parse(struct question *question, int argc, char **argv)
 {
 	bool kick = !strcmp(argv[0], "kick");
+	const char *usage = kick ? "usage: ivshmemd kick ID [-S PATH]" :
+				   "usage: ivshmemd status [--json] [-S PATH]";
 	unsigned int id;
 	int option;
 
@@ -55,13 +57,10 @@ static void ask_parse(struct question *question, int argc, char **argv)
 		else if (option == 'j' && !kick)
 			question->json = true;
 		else
-			usage_error(argv[0], argv[optind - 1], kick ?
-				    "usage: ivshmemd kick ID [-S PATH]" :
-				    "usage: ivshmemd status [--json] [-S PATH]");
+			usage_error(argv[0], argv[optind - 1], usage);
 	}
 	if (argc - optind != kick)
-		usage_error(argv[0], NULL, kick ? "usage: ivshmemd kick ID [-S PATH]" :
-			    "usage: ivshmemd status [--json] [-S PATH]");
+		usage_error(argv[0], NULL, usage);
 	if (!kick) {
 		strcpy(question->line, question->json ? "status --json\n" : "status\n");
 		return;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What to do about a device that cannot be used, for list.c and doctor.c: a line for a
- * root shell, or a sentence.
+ * What to do about a device that cannot be used, for list.c and doctor.c: one
+ * line for a root shell, or a sentence.
  */
 #ifndef IVSHMEMCTL_REMEDY_H
 #define IVSHMEMCTL_REMEDY_H

@@ -76,13 +76,19 @@ def test_lines_of_a_chat_come_as_they_are_typed():
     assert finish(reader) == (0, b"", "")
 
 
-def test_a_killed_sender_is_noticed_and_another_takes_its_place():
+def half_sent():
+    """A sender that has more to send, and what has received of it."""
     memory = Memory()
     receiver = memory.start("recv", "a")
     sender = memory.start("send", "a")
     sender.stdin.write(b"half")
     sender.stdin.flush()
     assert receiver.stdout.read(4) == b"half"
+    return memory, sender, receiver
+
+
+def test_a_killed_sender_is_noticed_and_another_takes_its_place():
+    memory, sender, receiver = half_sent()
     sender.kill()
     sender.wait()
     assert memory.run("send", "a", data=b"whole").returncode == 0
@@ -92,12 +98,7 @@ def test_a_killed_sender_is_noticed_and_another_takes_its_place():
 
 
 def test_a_killed_sender_that_none_replaces_is_noticed():
-    memory = Memory()
-    receiver = memory.start("recv", "a")
-    sender = memory.start("send", "a")
-    sender.stdin.write(b"half")
-    sender.stdin.flush()
-    assert receiver.stdout.read(4) == b"half"
+    _memory, sender, receiver = half_sent()
     sender.kill()
     status, output, errors = finish(receiver)
     assert (status, output) == (1, b"")
@@ -106,12 +107,7 @@ def test_a_killed_sender_that_none_replaces_is_noticed():
 
 
 def test_a_sender_that_ends_before_the_end_is_status_1():
-    memory = Memory()
-    receiver = memory.start("recv", "a")
-    sender = memory.start("send", "a")
-    sender.stdin.write(b"half")
-    sender.stdin.flush()
-    assert receiver.stdout.read(4) == b"half"
+    _memory, sender, receiver = half_sent()
     sender.send_signal(signal.SIGTERM)
     assert finish(sender)[0] == 1
     assert finish(receiver) == (
