@@ -20,6 +20,12 @@ def test_the_alias_of_the_device_loads_the_module(guest):
 
 
 @guests(guest=BOTH)
+def test_a_node_is_for_root_alone(guest):
+    for node in guest.nodes():
+        assert guest.output(f"stat -c '%a %u %g' {node['path']}") == "600 0 0\n"
+
+
+@guests(guest=BOTH)
 def test_the_module_loads_again_after_it_was_removed(guest):
     before = guest.nodes()
     for _ in range(3):
