@@ -20,7 +20,7 @@ import discover
 import rows
 import tap
 import tree
-from guest import GuestError
+from guest import GuestError, QemuCrash
 from lab import Lab
 from scenario import COUNTED, Skip
 from stage import Stage
@@ -62,7 +62,10 @@ class Runner:
     def run_test(self, test, lab):
         self.say(f"{test.name.replace('_', ' ')}")
         lab.logs = _log_directory(re.sub(r"[^a-z0-9]+", "-", test.name.lower()))
-        verdict, reason = self._try(test, lab)
+        try:
+            verdict, reason = self._try(test, lab)
+        except QemuCrash as error:
+            verdict, reason = self._once_more(test, lab, error)
         splats = lab.splats()
         if splats:
             verdict, reason = "failed", "\n".join([reason, "kernel log:", *splats])
@@ -73,7 +76,19 @@ class Runner:
         if verdict != COUNTED:
             self.add(verdict, test.name.replace("_", " "), reason)
 
+    def _once_more(self, test, lab, crash):
+        """QEMU before 8.1 with two processors crashes now and then while a guest
+        moves a BAR: the other one looks into a memory map that is gone."""
+        self.say(f"QEMU crashed, and the test begins anew:"
+                 f" {str(crash).splitlines()[0]}")
+        lab.close()
+        try:
+            return self._try(test, lab)
+        except QemuCrash as again:
+            return "failed", f"QEMU crashed twice: {again}"
+
     def _try(self, test, lab):
+        """(verdict, reason) of a test; QemuCrash."""
         try:
             for check in test.checks:
                 reason = check()
@@ -86,6 +101,8 @@ class Runner:
                                     for name in test.parameters})
         except Skip as reason:
             return "skipped", str(reason)
+        except QemuCrash:
+            raise
         except GuestError as error:
             return "failed", str(error)
         except Exception:

@@ -10,6 +10,7 @@ with the tail of its console.
 import base64
 import os
 import secrets
+import signal
 import socket
 import subprocess
 
@@ -33,6 +34,10 @@ SYSTEMS = {"": lambda stage: stage.initrd, "python": python.initrd,
 
 class GuestError(Exception):
     """The guest died, or does not answer."""
+
+
+class QemuCrash(GuestError):
+    """QEMU itself crashed."""
 
 
 class Guest:
@@ -146,14 +151,16 @@ class Guest:
         return self.process is not None and self.process.poll() is None
 
     def fail(self, why):
-        """Raise GuestError with all that is known."""
+        """Raise GuestError, or QemuCrash, with all that is known."""
         self.kill()
+        status = self.process.returncode
         qemu = (self.logs / f"{self.name}.qemu").read_text().split("\n", 1)[1]
         splats = "\n".join(self.console.splats()[:5])
-        raise GuestError(f"guest {self.name}: {why}\n"
-                         f"QEMU's status {self.process.returncode} {qemu}\n"
-                         f"console:\n{splats}\n...\n"
-                         f"{self.console.tail(12)}") from None
+        kind = QemuCrash if status == -signal.SIGSEGV else GuestError
+        raise kind(f"guest {self.name}: {why}\n"
+                   f"QEMU's status {status} {qemu}\n"
+                   f"console:\n{splats}\n...\n"
+                   f"{self.console.tail(12)}") from None
 
     def kill(self):
         """End QEMU at once, as a host that loses power."""

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the harness itself promises: a guest boots, answers, and tells of splats."""
+import signal
+
 from machine import Machine
 from scenario import guests
 
@@ -37,6 +39,18 @@ def test_a_splat_in_the_kernel_log_is_found(guest):
     guest.output("echo 'WARNING: a test' > /dev/kmsg")
     guest.output("echo end > /dev/console")
     assert any("a test" in line for line in guest.splats())
+
+
+CRASHES = []
+
+
+@guests(guest=BARE, fresh=True)
+def test_a_test_whose_qemu_crashed_begins_anew(guest):
+    if not CRASHES:
+        CRASHES.append(guest.name)
+        guest.process.send_signal(signal.SIGSEGV)
+        guest.process.wait()
+    guest.output("true")
 
 
 @guests(guest=BARE, fresh=True)
