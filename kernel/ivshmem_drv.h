@@ -250,9 +250,14 @@ unsigned long ivshmem_shmem_get_unmapped_area(struct file *file,
 unsigned int ivshmem_fault_order(unsigned int level);
 void ivshmem_shmem_revoke(struct ivshmem_device *ivd);
 
+/* shmem_ptes.c: entries of one page for BAR2 */
+vm_fault_t ivshmem_ptes_insert(struct vm_fault *vmf, unsigned long addr,
+			       unsigned long count, phys_addr_t phys);
+
 /* shmem_huge.c: entries of 2 MiB and 1 GiB for BAR2 */
 void ivshmem_huge_setup(struct ivshmem_device *ivd);
 void ivshmem_huge_release(struct ivshmem_device *ivd);
+bool ivshmem_huge_has_table(const struct vm_fault *vmf);
 vm_fault_t ivshmem_huge_insert(struct vm_fault *vmf, unsigned int order,
 			       phys_addr_t phys);
 

@@ -8,8 +8,8 @@
  *
  * x86 firmware declares the PCI hole uncacheable in the MTRRs, and the kernel's
  * own helpers then refuse to map it write-back. BAR2 is memory of the host, so
- * the fault handler writes the page table entries itself, unless shmem_huge.c
- * found that larger ones are write-back, or the memory has struct pages
+ * the page table entries are written by shmem_ptes.c, unless shmem_huge.c found
+ * that larger ones are write-back, or the memory has struct pages
  * (shmem_pages.c).
  */
 #include <linux/mman.h>
@@ -108,35 +108,6 @@ static bool ivshmem_shmem_contains(const struct ivshmem_device *ivd,
 	return offset <= ivd->shmem_size && len <= ivd->shmem_size - offset;
 }
 
-/* Called under the page table's lock for each entry of a window. */
-static int ivshmem_shmem_set_pte(pte_t *ptep, unsigned long addr, void *data)
-{
-	const struct ivshmem_window *window = data;
-	struct vm_area_struct *vma = window->vma;
-	phys_addr_t phys = window->phys + (addr - window->start);
-	pte_t pte;
-
-	/* Another thread's fault in this window was faster. */
-	if (!pte_none(ptep_get(ptep)))
-		return 0;
-	pte = pte_mkspecial(pfn_pte(PHYS_PFN(phys), vma->vm_page_prot));
-	if (vma->vm_flags & VM_WRITE)
-		pte = pte_mkdirty(pte_mkyoung(pte));
-	set_pte_at(vma->vm_mm, addr, ptep, pte);
-	return 0;
-}
-
-static vm_fault_t ivshmem_shmem_set_ptes(struct ivshmem_window *window)
-{
-	int ret = apply_to_page_range(window->vma->vm_mm, window->start,
-				      window->end - window->start,
-				      ivshmem_shmem_set_pte, window);
-
-	if (ret)
-		return ret == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
-	return VM_FAULT_NOPAGE;
-}
-
 /* The part of the VMA in the same aligned block of that size as addr. */
 static struct ivshmem_window
 ivshmem_shmem_window(struct vm_area_struct *vma, unsigned long addr,
@@ -179,25 +150,22 @@ static bool ivshmem_shmem_is_there(const struct ivshmem_window *window)
 				      window->end - window->start);
 }
 
-/*
- * Also a window that could be one huge entry may have a page table: the kernel
- * makes one where it moves parts of a mapping.
- */
 static vm_fault_t ivshmem_shmem_fill(struct vm_fault *vmf,
 				     struct ivshmem_window *window)
 {
 	const struct ivshmem_device *ivd = window->vma->vm_private_data;
+	unsigned long count = PHYS_PFN(window->end - window->start);
 
 	if (!ivshmem_shmem_is_there(window))
 		return VM_FAULT_SIGBUS;
 	if (ivd->has_pages)
-		return ivshmem_pages_insert(window->vma, window->start,
-					    PHYS_PFN(window->end - window->start),
+		return ivshmem_pages_insert(window->vma, window->start, count,
 					    window->phys);
-	if (ivshmem_shmem_is_huge(window, PMD_SIZE) && pmd_none(*vmf->pmd))
+	if (ivshmem_shmem_is_huge(window, PMD_SIZE) &&
+	    !ivshmem_huge_has_table(vmf))
 		return ivshmem_huge_insert(vmf, PMD_SHIFT - PAGE_SHIFT,
 					   window->phys);
-	return ivshmem_shmem_set_ptes(window);
+	return ivshmem_ptes_insert(vmf, window->start, count, window->phys);
 }
 
 /** ivshmem_fault_order() - of the entry at a level of struct ivshmem_counters */

@@ -69,6 +69,20 @@ void ivshmem_huge_release(struct ivshmem_device *ivd)
 }
 
 /**
+ * ivshmem_huge_has_table() - whether a page table is where an entry would be
+ * @vmf: a fault that could be served by 2 MiB
+ *
+ * The kernel makes one where it moves parts of a mapping. Nothing, or the entry
+ * of a thread that was faster, is no table.
+ */
+bool ivshmem_huge_has_table(const struct vm_fault *vmf)
+{
+	pmd_t pmd = READ_ONCE(*vmf->pmd);
+
+	return !pmd_none(pmd) && !pmd_leaf(pmd);
+}
+
+/**
  * ivshmem_huge_insert() - map the entry of this order around a fault
  * @vmf: the fault; entry and VMA are aligned alike, and the VMA spans it
  * @order: of 2 MiB or 1 GiB, at most ivd->shmem_order
@@ -97,6 +111,11 @@ void ivshmem_huge_setup(struct ivshmem_device *ivd)
 
 void ivshmem_huge_release(struct ivshmem_device *ivd)
 {
+}
+
+bool ivshmem_huge_has_table(const struct vm_fault *vmf)
+{
+	return true;
 }
 
 vm_fault_t ivshmem_huge_insert(struct vm_fault *vmf, unsigned int order,

@@ -83,6 +83,9 @@ struct ivsh_backend {
 		    struct ivsh_vector_set *fired);
 	int (*count)(struct ivsh_device *device, uint32_t vector,
 		     struct ivsh_counts *counts);
+	/* Returns a dma-buf, which the caller owns. */
+	int (*export_dmabuf)(struct ivsh_device *device, uint64_t offset,
+			     uint64_t length);
 };
 
 struct ivsh_device {

@@ -242,6 +242,24 @@ int ivsh_region_guard(struct ivsh_region *region);
 /** Whether a guarded region was touched after its device had gone. */
 bool ivsh_region_is_lost(const struct ivsh_region *region);
 
+/**
+ * Make a dma-buf of a range of the shared memory, for a graphics, video or
+ * network device to work on.
+ *
+ * offset and length are in bytes, multiples of the page size; a length of 0 is
+ * all that follows offset.
+ *
+ * Returns a file descriptor, close-on-exec, owned by the caller, released with
+ * close(); it lives on when the device is closed. When the device goes away its
+ * mappings raise SIGBUS, and importers are refused with ENODEV.
+ *
+ * Fails with EOPNOTSUPP on a host, and in a guest whose shared memory has no
+ * struct pages (see ivshmem_guest(4)); EACCES on a device opened for reading
+ * only; EINVAL (also when the range ends beyond the shared memory), ENODEV.
+ */
+int ivsh_device_export_dmabuf(struct ivsh_device *device, uint64_t offset,
+			      uint64_t length);
+
 /* --- monitor: devices that come and go ------------------------------------- */
 
 struct ivsh_monitor;

@@ -218,6 +218,18 @@ static int node_count(struct ivsh_device *device, uint32_t vector,
 	return 0;
 }
 
+static int node_export_dmabuf(struct ivsh_device *device, uint64_t offset,
+			      uint64_t length)
+{
+	struct ivshmem_dmabuf arg = {
+		.size = sizeof(arg),
+		.offset = offset,
+		.length = length,
+	};
+
+	return ioctl(device->fd, IVSHMEM_DMABUF, &arg) ? -1 : arg.fd;
+}
+
 const struct ivsh_backend ivsh_node_backend = {
 	.open = node_open,
 	.close = node_close,
@@ -230,4 +242,5 @@ const struct ivsh_backend ivsh_node_backend = {
 	.set_mode = node_set_mode,
 	.wait = node_wait,
 	.count = node_count,
+	.export_dmabuf = node_export_dmabuf,
 };

@@ -93,6 +93,19 @@ IVSH_API struct ivsh_region *ivsh_region_map(struct ivsh_device *device,
 	return region;
 }
 
+IVSH_API int ivsh_device_export_dmabuf(struct ivsh_device *device,
+				       uint64_t offset, uint64_t length)
+{
+	if (!device->backend->export_dmabuf) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	if (check_range(device, offset, &length) ||
+	    check_flags(device, offset, 0))
+		return -1;
+	return device->backend->export_dmabuf(device, offset, length);
+}
+
 IVSH_API void ivsh_region_unmap(struct ivsh_region *region)
 {
 	if (!region)

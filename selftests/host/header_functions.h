@@ -85,6 +85,7 @@
 	do_it(ivsh_stats_backoffs) \
 	do_it(ivsh_region_guard) \
 	do_it(ivsh_region_is_lost) \
+	do_it(ivsh_device_export_dmabuf) \
 	do_it(ivsh_monitor_open) \
 	do_it(ivsh_monitor_close) \
 	do_it(ivsh_monitor_fd) \

@@ -491,7 +491,7 @@ TEST(socket_without_permission_is_eacces)
 
 /* --- plain memory -------------------------------------------------------- */
 
-TEST_F(peer, has_no_masks_no_stats_and_no_wait_for_a_set)
+TEST_F(peer, has_no_masks_no_stats_no_wait_for_a_set_and_no_dmabufs)
 {
 	struct ivsh_vector *vector = ivsh_vector_bind(self->a, 0);
 	struct ivsh_vector_set set = { { 1 } };
@@ -501,6 +501,7 @@ TEST_F(peer, has_no_masks_no_stats_and_no_wait_for_a_set)
 		     ivsh_vector_set_mode(vector, IVSH_VECTOR_ONE_SHOT));
 	EXPECT_NULL_ERRNO(EOPNOTSUPP, ivsh_device_get_stats(self->a));
 	EXPECT_ERRNO(EOPNOTSUPP, ivsh_device_wait(self->a, &set, 0, NULL));
+	EXPECT_ERRNO(EOPNOTSUPP, ivsh_device_export_dmabuf(self->a, 0, 0));
 	ivsh_vector_unbind(vector);
 }
 

@@ -78,7 +78,8 @@ def build(kernel, path):
     archive.add("bin/sh", b"busybox", 0o120777)
     for name, program in _programs():
         _add_program(archive, name, program)
-    for module in filter(None, [kernel.module, *kernel.test_modules]):
+    for module in filter(None, [kernel.module, *kernel.test_modules,
+                                *kernel.own_modules()]):
         archive.add_file(f"lib/modules/{kernel.version}/{module.name}", module)
     archive.write(path)
     return path

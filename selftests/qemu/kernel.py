@@ -20,7 +20,7 @@ import debugkernel
 import root
 import rows
 import tree
-from suites import SuiteError, locked
+from suites import SuiteError, locked, unpack
 
 FLAVOURS = ("amd64", "generic", "virtual", "cloud-amd64", "rt-amd64")
 
@@ -30,11 +30,12 @@ class KernelError(Exception):
 
 
 class Kernel:
-    def __init__(self, version, headers, image=None, root=None):
+    def __init__(self, version, headers, image=None, root=None, modules=None):
         self.version = version
         self.headers = Path(headers)
         self.image = image
         self.root = root        # to compile in, see root.py
+        self.modules = modules  # the directory that has its own ones
         self.module = None
         self.test_modules = []  # of selftests/modules
 
@@ -42,13 +43,21 @@ class Kernel:
         """Make sure that the image is there; its path."""
         if self.image:
             return self.image
-        for place in (Path("/boot") / f"vmlinuz-{self.version}",
-                      tree.cache() / f"vmlinuz-{self.version}"):
-            if os.access(place, os.R_OK):
-                self.image = place
-                return place
-        self.image = _download(self.version)
+        boot = Path("/boot") / f"vmlinuz-{self.version}"
+        if os.access(boot, os.R_OK):
+            self.image = boot
+            self.modules = Path("/lib/modules") / self.version
+        else:
+            place = tree.cache() / f"kernel-{self.version}"
+            self.image, self.modules = place / "vmlinuz", place
+            if not place.exists():
+                _download(self.version, place)
         return self.image
+
+    def own_modules(self):
+        """Those of rows.MODULES that came with the kernel."""
+        return [path for name in rows.MODULES if self.modules
+                for path in self.modules.glob(f"kernel/{name}*")]
 
     def build_module(self, with_tests=True):
         """Build ivshmem_guest.ko, and the tests' modules, in a copy; its path."""
@@ -126,7 +135,8 @@ def _row(get, name):
         files = get(name)
     except (SuiteError, OSError) as error:
         raise KernelError(f"kernel {name} cannot be had: {error}") from None
-    return Kernel(files.version, files.headers, files.image, files.root)
+    return Kernel(files.version, files.headers, files.image, files.root,
+                  files.modules)
 
 
 def _installed_headers():
@@ -162,26 +172,26 @@ def _copy_changed(source, target):
         shutil.copyfile(path, copy)
 
 
-def _download(version):
-    """Take vmlinuz out of the distribution's package into the cache."""
-    image = tree.cache() / f"vmlinuz-{version}"
-    with tempfile.TemporaryDirectory(dir=tree.cache()) as place:
+def _download(version, place):
+    """Take the image and rows.MODULES out of the distribution's package."""
+    with tempfile.TemporaryDirectory(dir=tree.cache()) as temporary:
+        temporary = Path(temporary)
         get = subprocess.run(
             ["apt-get", "-o", "Debug::NoLocking=1", "-o",
              f"APT::Sandbox::User={getpass.getuser()}", "download",
              f"linux-image-{version}"],
-            cwd=place, capture_output=True, text=True)
-        packages = list(Path(place).glob("*.deb"))
+            cwd=temporary, capture_output=True, text=True)
+        packages = list(temporary.glob("*.deb"))
         if get.returncode or not packages:
             raise KernelError(f"cannot download linux-image-{version}:\n"
                               + get.stderr)
-        unpack = (f"dpkg --fsys-tarfile '{packages[0]}' |"
-                  " tar x --wildcards '*/vmlinuz*'")
-        subprocess.run(["sh", "-c", unpack], cwd=place, check=True)
-        found = next(Path(place).rglob("vmlinuz*"))
-        found.replace(image)
-    image.chmod(0o644)
-    return image
+        unpack(packages[0], temporary, *rows.taken())
+        new = temporary / "new"
+        next(temporary.glob("lib/modules/*")).rename(new)
+        next(temporary.rglob("vmlinuz*")).rename(new / "vmlinuz")
+        (new / "vmlinuz").chmod(0o644)
+        if not place.exists():
+            new.rename(place)
 
 
 def main():

@@ -37,6 +37,10 @@ ROWS = {
 
 
 CACHED = tree.cache() / "kernels"
+#: Modules of the kernel's own that tests use: a disk in memory, and what drivers
+#: in user space map a device with. Since 7.x they are in a package of their own,
+#: too large to be fetched for these.
+MODULES = ("drivers/block/brd.ko", "drivers/uio/uio.ko")
 
 
 @dataclass
@@ -46,6 +50,7 @@ class Files:
     image: Path
     headers: Path
     root: Path = None       # to build in
+    modules: Path = None    # the directory that has MODULES
 
 
 def fetch(name):
@@ -81,9 +86,13 @@ def _version(suite, meta):
     return images[0].removeprefix("linux-image-")
 
 
+def _stamp(package_version):
+    return " ".join((package_version, *MODULES))
+
+
 def _whole(place, meta):
     stamp = place / "package-version"
-    return stamp.exists() and stamp.read_text() == meta["Version"]
+    return stamp.exists() and stamp.read_text() == _stamp(meta["Version"])
 
 
 def _unpack(suite, version, package_version, place):
@@ -95,13 +104,18 @@ def _unpack(suite, version, package_version, place):
         names = _packages(suite, version, package_version)
         for package in suite.download(names, debs):
             image = package.name.startswith(("linux-image", "linux-binary"))
-            unpack(package, new, *(["*/vmlinuz*"] if image else []))
+            unpack(package, new, *(taken() if image else []))
         next(new.rglob("vmlinuz*")).rename(new / "vmlinuz")
         _relocate(new, place)
-        (new / "package-version").write_text(package_version)
+        (new / "package-version").write_text(_stamp(package_version))
         shutil.rmtree(place, ignore_errors=True)
         new.rename(place)
     (place / "vmlinuz").chmod(0o644)
+
+
+def taken():
+    """What is taken out of the package of an image, as patterns for tar."""
+    return ["*/vmlinuz*", *(f"*/{name}*" for name in MODULES)]
 
 
 def _packages(suite, version, package_version):
@@ -133,4 +147,5 @@ def _files(row, version):
             raise SuiteError(f"no namespaces to build in: {problem}")
         where = root.fetch()
     return Files(version, place / "vmlinuz",
-                 place / "usr/src" / f"linux-headers-{version}", where)
+                 place / "usr/src" / f"linux-headers-{version}", where,
+                 place / "lib/modules" / version)
