@@ -3,7 +3,7 @@
 
 Taken along is the interpreter, and of its standard library the modules that the
 programs in examples/ import: those that the host's Python itself has loaded when
-it has imported them.
+it has imported them, and ctypes, for the system calls of a test.
 """
 import os
 import subprocess
@@ -16,7 +16,7 @@ import tree
 PROGRAMS = sorted((tree.TOP / "examples").glob("*.py"))
 
 LOADED = """
-import importlib.util, sys
+import ctypes, importlib.util, sys
 for path in sys.argv[1:]:
     spec = importlib.util.spec_from_file_location("example", path)
     spec.loader.exec_module(importlib.util.module_from_spec(spec))

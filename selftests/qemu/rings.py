@@ -25,9 +25,10 @@ def own_id(guest):
     return guest.node()["own_id"]
 
 
-def stat(guest, vector, what="fired"):
-    """What the vector of the guest's only device has counted."""
-    rows = json.loads(guest.output("ivshmemctl stat --json"))["stat"]
+def stat(guest, vector, what="fired", device=None):
+    """What the vector has counted."""
+    text = guest.output(f"ivshmemctl {_option(device)}stat --json")
+    rows = json.loads(text)["stat"]
     return rows[vector][what]
 
 

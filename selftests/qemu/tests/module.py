@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The module: found by its alias, loaded again, refused where there is no memory."""
+import accel
+import hostpeer
 import plugs
 from machine import Doorbell, Machine, Plain
-from rings import heard, listen, own_id, ring
+from rings import heard, listen, own_id, ring, stat
 from scenario import guests
 from tree import MIB
 
 UNLOADED = Machine(Plain(), load=False)
+ALONE = Machine(Doorbell(vectors=2))
 BOTH = Machine(Doorbell(vectors=2), Plain())
 MODULE = "ivshmem_guest"
 
@@ -53,13 +56,60 @@ def test_an_open_device_holds_the_module(guest):
     guest.output(f"rmmod {MODULE}; modprobe {MODULE}")
 
 
+def driver(guest, action, node):
+    """unbind or bind"""
+    guest.output(f"echo {node['address']} >"
+                 f" /sys/bus/pci/drivers/{MODULE}/{action}")
+
+
+def qemu_has_heard(guest):
+    """The rings of before: its loop has gone round since."""
+    for _ in range(2):
+        guest.qmp("query-status")
+
+
+@guests(guest=BOTH)
+def test_a_ring_while_no_driver_is_bound_is_lost_or_kept_as_one(guest, lab):
+    """And what comes after is heard."""
+    node = guest.node(vectors=2)
+    driver(guest, "unbind", node)
+    hostpeer.run(guest.servers["server"], "ring", node["own_id"], 0,
+                 "--count", 3)
+    qemu_has_heard(guest)
+    driver(guest, "bind", node)
+    kept = 0 if lab.stage.accel is accel.TCG else 1
+    assert stat(guest, 0, device=0) <= kept
+    job = listen(guest, 0, device=0)
+    hostpeer.run(guest.servers["server"], "ring", node["own_id"], 0)
+    heard(job, 0)
+
+
+@guests(guest=ALONE)
+def test_it_comes_and_goes_while_a_peer_rings_and_programs_hold_all(guest):
+    """Who waits or touches a mapping learns of it, and rings go on."""
+    node = guest.node()
+    ringer = hostpeer.start(hostpeer.command(
+        guest.servers["server"], "ring", node["own_id"], 0, "--count", 10 ** 9))
+    for _ in range(3):
+        jobs = [listen(guest, 1), guest.start("ivshmemctl channel cat held"),
+                guest.start("survive")]
+        jobs[1].wait_asleep()
+        jobs[2].wait_for("[0-9]")
+        driver(guest, "unbind", node)
+        for job in jobs:
+            assert "the device is gone" in job.wait()[1], job.command
+        guest.output(f"rmmod {MODULE} && modprobe {MODULE}")
+        guest.output("ivshmemctl wait 0 --after 0", 20)
+    assert ringer.poll() is None
+    ringer.kill()
+
+
 @guests(guest=BOTH)
 def test_unbind_and_bind_again(guest):
     before = guest.nodes()
     for node in before:
         for action in ("unbind", "bind"):
-            guest.output(f"echo {node['address']} >"
-                         f" /sys/bus/pci/drivers/{MODULE}/{action}")
+            driver(guest, action, node)
     after = guest.nodes()
     assert sorted(node["address"] for node in after) == \
         sorted(node["address"] for node in before), after

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A guest that sleeps and wakes, and one that loses a CPU.
+"""A guest that sleeps and wakes, that boots another kernel, that loses a CPU.
 
 S3 is real: QEMU stops the machine and firmware wakes it. So is S4: the image is
 written to a disk, QEMU ends, and another one reads it; and there is the dry run
@@ -7,12 +7,14 @@ of the kernel under test, which only freezes and thaws the devices.
 """
 import hostpeer
 import tree
-from machine import Doorbell, Machine
+from machine import Doorbell, Machine, Plain
 from rings import heard, listen, own_id, ring, stat
 from scenario import guests
 from tree import MIB
 
 SLEEPER = Machine(Doorbell(vectors=3))
+SLEEPER_PC = Machine(Doorbell(vectors=3), machine="pc")
+AWAKE = "PM: suspend exit"
 TWO_CPUS = Machine(Doorbell(vectors=2), smp=2)
 
 
@@ -37,18 +39,36 @@ def check_awake(guest, jobs, before, **changed):
     heard(job, 1)
 
 
-@guests(guest=SLEEPER, fresh=True)
-def test_s3_wakes_every_waiter_and_counts_a_generation(guest):
+def s3(guest):
+    """Once to sleep and awake again."""
     guest.output("printf slept | ivshmemctl write 0")
-    before = guest.node()
+    before, woken = guest.node(), guest.console.text().count(AWAKE)
     jobs = [listen(guest, 0), listen(guest, 1)]
     sleep = send_to_sleep(guest, "mem")
     guest.qmp.wait("SUSPEND")
     guest.qmp("system_wakeup")
-    guest.console.wait_for("PM: suspend exit")
+    guest.console.wait_for(AWAKE, woken + 1)
     guest.channel.resync(6)
     assert sleep.wait()[0] == 0
     check_awake(guest, jobs, before)
+
+
+@guests(guest=SLEEPER_PC, fresh=True)
+def test_s3_wakes_every_waiter_and_counts_a_generation(guest):
+    for _ in range(2):
+        s3(guest)
+
+
+@guests(guest=SLEEPER, fresh=True)
+def test_s3_on_q35_comes_again_once_acpi_has_its_registers_back(guest):
+    """The firmware leaves them off at the first, and the second ends at once."""
+    bridge = "/sys/bus/pci/devices/0000:00:1f.0/config"
+    registers = guest.output(f"od -A n -t x1 -j 64 -N 5 {bridge}").split()
+    s3(guest)
+    for byte, value in enumerate(registers, 64):
+        guest.output(f"printf '\\x{value}' |"
+                     f" dd of={bridge} bs=1 seek={byte} conv=notrunc")
+    s3(guest)
 
 
 @guests(guest=SLEEPER, fresh=True)
@@ -91,6 +111,57 @@ def test_s4_goes_on_in_another_qemu_with_a_new_own_id(lab):
     assert own_id(awake) != before["own_id"]
     check_awake(awake, jobs, before, own_id=own_id(awake))
     disk.unlink()
+
+
+#: What kexec(8) does: load a kernel with its initramfs, and jump into it.
+KEXEC = """
+import ctypes, os
+syscall = ctypes.CDLL(None, use_errno=True).syscall
+kernel, initrd = (os.open(name, os.O_RDONLY) for name in ("kernel", "initrd"))
+line = open("/proc/cmdline", "rb").read().strip() + b"\\0"
+if syscall(320, kernel, initrd, ctypes.c_long(len(line)), line, ctypes.c_long(0)):
+    raise OSError(ctypes.get_errno(), "kexec_file_load")
+syscall(169, *map(ctypes.c_long, (0xfee1dead, 0x28121969, 0x45584543, 0)))
+"""
+
+
+def kexec(guest, files):
+    """Boot the guest's kernel anew; it takes the files out of the memory."""
+    offset = 0
+    with guest.servers["boot"].memory() as memory:
+        for name, path in files.items():
+            memory.write(path.read_bytes())
+            guest.output(f"ivshmemctl -d 1 read {offset} {memory.tell() - offset}"
+                         f" > /tmp/{name}", 20)
+            offset = memory.tell()
+    guest.put("/tmp/kexec.py", KEXEC.encode())
+    guest.start("sh -c 'cd /tmp && python3 kexec.py > /dev/ttyS0 2>&1'")
+    guest.wait_ready()
+
+
+@guests(guest=Machine(Doorbell(vectors=2), Plain(64 * MIB, memory="boot"),
+                      system="python", memory=512), fresh=True)
+def test_kexec_under_rings_with_vectors_bound_and_memory_mapped(guest, lab):
+    """The new kernel finds the device as it was, and it works."""
+    server, before = guest.servers["server"], guest.nodes()
+    guest.output("printf kept | ivshmemctl -d 0 write 0x80000")
+    listen(guest, 1, device=0)
+    guest.start("ivshmemctl -d 0 channel cat mapped").wait_asleep()
+    ringer = hostpeer.start(hostpeer.command(server, "ring", own_id(guest), 0,
+                                             "--count", 10 ** 9))
+    kexec(guest, {"kernel": lab.stage.kernel.image, "initrd": lab.stage.initrd})
+    assert ringer.poll() is None
+    ringer.kill()
+    assert guest.console.text().count("Linux version") == 2
+    assert guest.nodes() == before
+    assert guest.output("ivshmemctl -d 0 read 0x80000 4") == "kept"
+    for vector in (0, 1):
+        job = listen(guest, vector, device=0)
+        hostpeer.run(server, "ring", own_id(guest), vector)
+        heard(job, vector)
+        job = listen(guest, vector, device=0)
+        ring(guest, own_id(guest), vector, device=0)
+        heard(job, vector)
 
 
 @guests(guest=TWO_CPUS, fresh=True)
