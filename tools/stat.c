@@ -2,6 +2,8 @@
 /*
  * ivshmemctl stat: what the vectors of a device have counted.
  */
+#include <errno.h>
+#include <signal.h>
 #include <time.h>
 
 #include "ctl.h"
@@ -17,7 +19,26 @@ static const struct column columns[] = {
 	[BACKOFFS] = { "backoffs", true },
 };
 
-static void print_stats(const struct ivsh_stats *stats, bool json)
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int signal)
+{
+	interrupted = signal;
+}
+
+/* Between two tables; if one cannot be printed, a second signal kills. */
+static void end_when_interrupted(void)
+{
+	struct sigaction action = {
+		.sa_handler = on_signal,
+		.sa_flags = SA_RESTART | SA_RESETHAND,
+	};
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
+static void print_stats(const struct ivsh_stats *stats, bool json, bool watch)
 {
 	struct table *table = table_new("stat", columns,
 					sizeof(columns) / sizeof(columns[0]),
@@ -34,17 +55,23 @@ static void print_stats(const struct ivsh_stats *stats, bool json)
 		table_set_number(table, BACKOFFS,
 				 ivsh_stats_backoffs(stats, i));
 	}
-	table_print(table);
+	if (json && watch)
+		table_print_json_line(table);
+	else
+		table_print(table);
 	table_free(table);
 }
 
-static int print_once(struct ivsh_device *device, bool json)
+static int print_once(struct ivsh_device *device, bool json, bool watch)
 {
 	struct ivsh_stats *stats = ivsh_device_get_stats(device);
 
+	if (!stats && errno == EOPNOTSUPP)
+		return fail(ivsh_device_path(device),
+			    "only in a guest: the driver counts, and a peer on the host has none");
 	if (!stats)
 		return device_failed(device);
-	print_stats(stats, json);
+	print_stats(stats, json, watch);
 	ivsh_stats_free(stats);
 	return finish_output();
 }
@@ -54,7 +81,10 @@ static int stat_device(struct ivsh_device *device, bool json, bool watch)
 	const struct timespec second = { .tv_sec = 1 };
 	int status;
 
-	while (!(status = print_once(device, json)) && watch)
+	if (watch)
+		end_when_interrupted();
+	while (!(status = print_once(device, json, watch)) && watch &&
+	       !interrupted)
 		nanosleep(&second, NULL);
 	return status;
 }
@@ -91,7 +121,7 @@ const struct command stat_command = {
 	.help = "Since the driver bound the device, for all programs: interrupts; programs that\n"
 		"were told of them; interrupts that a program masked; times that the vector was\n"
 		"switched off for 10 ms, as it fired too fast. A plain device has no vectors.\n\n"
-		"  --json     as JSON, with --watch one object after the other\n"
-		"  --watch    again each second, until the device goes\n",
+		"  --json     as JSON, with --watch an object in each line\n"
+		"  --watch    again each second, until interrupted or the device goes\n",
 	.run = run_stat,
 };

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Tables by libsmartcols: aligned columns for people, typed JSON for programs.
- * Called by list.c and info.c.
+ * Called by list.c, info.c, stat.c and others.
  */
 #include <ctype.h>
 #include <inttypes.h>
 #include <libsmartcols/libsmartcols.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ctl.h"
 #include "table.h"
@@ -110,6 +111,30 @@ void table_print(struct table *table)
 		       scols_table_get_name(table->scols));
 	else if (!scols_table_is_empty(table->scols))
 		scols_print_table(table->scols);
+}
+
+/* In JSON a line feed is never part of a string. */
+static void print_joined(char *lines)
+{
+	char *line;
+
+	while ((line = strsep(&lines, "\n")))
+		fputs(line + strspn(line, " "), stdout);
+	putchar('\n');
+}
+
+void table_print_json_line(struct table *table)
+{
+	char *text;
+
+	if (scols_table_is_empty(table->scols)) {
+		printf("{\"%s\": []}\n", scols_table_get_name(table->scols));
+		return;
+	}
+	if (scols_print_table_to_string(table->scols, &text))
+		out_of_memory();
+	print_joined(text);
+	free(text);
 }
 
 void table_free(struct table *table)

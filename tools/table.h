@@ -27,6 +27,8 @@ void table_set_number(struct table *table, size_t column, uint64_t number);
 /* For people as 1M, in JSON as bytes. */
 void table_set_bytes(struct table *table, size_t column, uint64_t bytes);
 void table_print(struct table *table);
+/* A table for JSON, in one line: for a stream of them. */
+void table_print_json_line(struct table *table);
 void table_free(struct table *table);
 
 #endif /* IVSHMEMCTL_TABLE_H */

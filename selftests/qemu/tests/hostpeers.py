@@ -51,6 +51,13 @@ def test_a_ring_of_a_guest_wakes_the_host(a):
 
 
 @guests(a=PEER, b=PEER)
+def test_stat_on_the_host_says_that_only_a_driver_counts(a):
+    stat = hostpeer.start(hostpeer.command(a.servers["server"], "stat"))
+    complaint = stat.communicate(timeout=tree.limit(5))[1]
+    assert stat.returncode == 1 and "only in a guest" in complaint, complaint
+
+
+@guests(a=PEER, b=PEER)
 def test_a_megabyte_goes_to_a_guest_and_back(a):
     asker = hostpeer.start([str(tree.built("examples/megabyte")), "ask",
                             hostpeer.device(a.servers["server"]),

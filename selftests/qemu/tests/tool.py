@@ -196,13 +196,39 @@ def test_stat_of_a_plain_device_is_empty(guest):
 @guests(guest=STANDARD)
 def test_stat_watches_until_the_device_goes(guest):
     address = guest.nodes()[0]["address"]
-    job = guest.start("ivshmemctl -d 0 stat --watch")
-    job.wait_for("VECTOR")
+    jobs = [guest.start(f"ivshmemctl -d 0 stat --watch {option}")
+            for option in ("", "--json")]
+    jobs[0].wait_for("VECTOR")
+    jobs[1].wait_for("vector")
     driver = "/sys/bus/pci/drivers/ivshmem_guest"
     guest.output(f"echo {address} > {driver}/unbind")
-    status, output = job.wait()
+    ends = [job.wait() for job in jobs]
     guest.output(f"echo {address} > {driver}/bind")
-    assert status == FAILED and "the device is gone" in output, output
+    for status, output in ends:
+        assert status == FAILED and "the device is gone" in output, output
+    *lines, _ = ends[1][1].splitlines()
+    assert all(len(json.loads(line)["stat"]) == 4 for line in lines), lines
+
+
+@guests(guest=STANDARD)
+def test_stat_watches_until_it_is_interrupted(guest):
+    for number in ("INT", "TERM"):
+        job = guest.start("ivshmemctl -d 0 stat --watch --json")
+        job.wait_for("vector")
+        guest.output(f"kill -{number} $(cat {job.base}.pid)")
+        status, output = job.wait()
+        assert status == DONE and output.endswith("}\n"), (status, output)
+        assert all(json.loads(line) for line in output.splitlines())
+
+
+@guests(guest=STANDARD)
+def test_stat_watches_until_nobody_reads(guest):
+    output = guest.output("{ ivshmemctl -d 0 stat --watch --json; echo $? >&2; }"
+                          " 2> /tmp/said | head -n 1; cat /tmp/said")
+    line, complaint, status = output.splitlines()
+    assert len(json.loads(line)["stat"]) == 4, line
+    assert complaint == "ivshmemctl: standard output: Broken pipe", complaint
+    assert int(status) == FAILED
 
 
 @guests(guest=STANDARD)
