@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,7 +21,7 @@
 #define MESSAGE_SIZE 65536
 #define BEAT_MS 500
 #define NS_PER_SECOND 1000000000LL
-/* A living sender beats each second, also while it waits for its input. */
+/* Who lives beats each second, also while it waits for its input or output. */
 #define SILENCE_NS (10 * NS_PER_SECOND)
 #define CHECKSUM_START 0xcbf29ce484222325
 
@@ -34,9 +35,11 @@ struct stream {
 
 static volatile sig_atomic_t interrupted;
 
+/* An alarm only ends the system call of the moment. */
 static void on_signal(int signal)
 {
-	interrupted = signal;
+	if (signal != SIGALRM)
+		interrupted = signal;
 }
 
 static void count(struct stream *stream, const unsigned char *data,
@@ -76,6 +79,7 @@ static int open_channel(struct channel_args *args, const char *prefix,
 	/* An interrupted one leaves as it should. */
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGALRM, &action, NULL);
 	snprintf(peer, sizeof(peer), "%s.%.*s", prefix, CHANNEL_NAME_MAX,
 		 args->name);
 	if (channel_join(args, peer))
@@ -86,33 +90,56 @@ static int open_channel(struct channel_args *args, const char *prefix,
 	return args->channel ? STATUS_DONE : channel_failed(args);
 }
 
+/* The other side had opened its end, and has not closed it. */
+static bool other_is_silent(const struct channel_args *args)
+{
+	int64_t silence = ivsh_channel_peer_silence_ns(args->channel);
+
+	return silence >= SILENCE_NS && silence != INT64_MAX;
+}
+
 /* --- send ---------------------------------------------------------------- */
+
+static int send_failed(const struct channel_args *args)
+{
+	switch (errno) {
+	case EINTR:
+		return fail(args->name, "interrupted");
+	case EPIPE:
+		return fail(args->name, "the receiver has gone");
+	case ETIMEDOUT:
+		return fail(args->name, "the receiver has shown no sign of life for 10 seconds");
+	}
+	return channel_failed(args);
+}
+
+/* Whether to try again what has failed, as nothing is wrong. */
+static bool worth_another_try(const struct channel_args *args)
+{
+	if (errno == ETIMEDOUT)
+		return !other_is_silent(args);
+	return errno == EINTR && !interrupted;
+}
 
 static int send_message(struct channel_args *args, const void *message,
 			size_t length)
 {
-	while (ivsh_channel_send(args->channel, message, length, -1)) {
-		if (errno == EINTR && !interrupted)
-			continue;
-		if (errno == EPIPE)
-			return fail(args->name, "the receiver has gone");
-		if (errno == EINTR)
-			return fail(args->name, "interrupted");
-		return channel_failed(args);
-	}
+	while (ivsh_channel_send(args->channel, message, length, NS_PER_SECOND))
+		if (!worth_another_try(args))
+			return send_failed(args);
 	return STATUS_DONE;
 }
 
 /* The receiver of an earlier transfer has closed its end: wait for another. */
 static int send_start(struct channel_args *args)
 {
-	while (ivsh_channel_send(args->channel, "S", 1, -1)) {
-		if (interrupted)
-			return fail(args->name, "interrupted");
-		if (errno != EPIPE && errno != EINTR)
-			return channel_failed(args);
-		ivsh_directory_beat(args->directory);
-		usleep(10000);
+	while (ivsh_channel_send(args->channel, "S", 1, NS_PER_SECOND)) {
+		if (errno == EPIPE && !interrupted) {
+			ivsh_directory_beat(args->directory);
+			usleep(10000);
+		} else if (!worth_another_try(args)) {
+			return send_failed(args);
+		}
 	}
 	return STATUS_DONE;
 }
@@ -145,6 +172,8 @@ static int send_data(struct channel_args *args, struct stream *stream)
 		count(stream, stream->message + 1, (size_t)length);
 		show_bytes(stream);
 	}
+	if (interrupted)
+		return fail(args->name, "interrupted");
 	return length ? fail("standard input", "%s", strerror(errno)) :
 			STATUS_DONE;
 }
@@ -175,21 +204,36 @@ int channel_send(struct channel_args *args)
 
 /* --- recv and cat -------------------------------------------------------- */
 
-static int print_data(struct stream *stream, size_t length)
+static void set_alarms(int ms)
 {
-	count(stream, stream->message + 1, length);
-	if (fwrite(stream->message + 1, 1, length, stdout) != length ||
-	    fflush(stdout))
-		return fail_output();
-	show_bytes(stream);
-	return STATUS_DONE;
+	struct itimerval alarms = {
+		.it_interval.tv_usec = ms * 1000,
+		.it_value.tv_usec = ms * 1000,
+	};
+
+	setitimer(ITIMER_REAL, &alarms, NULL);
 }
 
-static bool sender_is_silent(const struct channel_args *args,
-			     const struct stream *stream)
+/* The sender sees us alive, for however long nobody reads what we write. */
+static int print_data(struct channel_args *args, struct stream *stream,
+		      size_t length)
 {
-	return stream->started &&
-	       ivsh_channel_peer_silence_ns(args->channel) >= SILENCE_NS;
+	const unsigned char *data = stream->message + 1;
+	ssize_t written = 0;
+
+	count(stream, data, length);
+	set_alarms(BEAT_MS);
+	while (length && !interrupted) {
+		written = write(STDOUT_FILENO, data, length);
+		ivsh_directory_beat(args->directory);
+		if (written < 0 && errno != EINTR)
+			return fail_output();
+		data += written > 0 ? written : 0;
+		length -= written > 0 ? (size_t)written : 0;
+	}
+	set_alarms(0);
+	show_bytes(stream);
+	return length ? fail(args->name, "interrupted") : STATUS_DONE;
 }
 
 /* A message, or none (length 0) when the sender closed or we shall end. */
@@ -200,7 +244,7 @@ static int receive_message(struct channel_args *args, struct stream *stream,
 	while (ivsh_channel_receive(args->channel, stream->message,
 				    sizeof(stream->message), length,
 				    NS_PER_SECOND)) {
-		if (errno == ETIMEDOUT && sender_is_silent(args, stream))
+		if (errno == ETIMEDOUT && stream->started && other_is_silent(args))
 			return fail(args->name, "the sender has shown no sign of life for 10 seconds");
 		if (errno == ETIMEDOUT || (errno == EINTR && !interrupted))
 			continue;
@@ -242,7 +286,7 @@ static int receive_data(struct channel_args *args, struct stream *stream)
 			return check_end(args, stream);
 		if (stream->message[0] != 'D')
 			return fail(args->name, "the sender began again before the end");
-		if (print_data(stream, length - 1))
+		if (print_data(args, stream, length - 1))
 			return STATUS_FAILED;
 	}
 }
@@ -282,7 +326,7 @@ int channel_cat(struct channel_args *args)
 		if (receive_message(args, &stream, &length))
 			return STATUS_FAILED;
 		if (length && stream.message[0] == 'D' &&
-		    print_data(&stream, length - 1))
+		    print_data(args, &stream, length - 1))
 			return STATUS_FAILED;
 		if (!length && !interrupted) {
 			ivsh_directory_beat(args->directory);

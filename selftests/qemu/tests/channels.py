@@ -52,10 +52,16 @@ def test_a_file_goes_from_a_guest_to_the_host(a):
 
 
 @guests(a=DOORBELL, b=DOORBELL, fresh=True)
-def test_the_receiver_notices_that_the_senders_guest_was_killed(a, b):
-    receiving = b.start("sh -c 'ivshmemctl channel recv cut > /tmp/copy'")
+def test_who_receives_and_who_sends_notice_that_the_others_guest_was_killed(a, b):
+    jobs = [b.start("sh -c 'ivshmemctl channel recv cut > /tmp/copy'"),
+            b.start("sh -c 'ivshmemctl channel send full < /dev/zero'")]
     a.start("sh -c '(echo begun; sleep 1000) | ivshmemctl channel send cut'")
-    b.output("until grep -q begun /tmp/copy; do usleep 10000; done")
+    a.start("sh -c 'ivshmemctl channel recv full |"
+            " { head -c 1 > /tmp/copy; sleep 1000; }'")
+    for guest in (a, b):
+        guest.output("until [ -s /tmp/copy ]; do usleep 10000; done")
     a.kill()
-    status, output = receiving.wait(20)
-    assert status == 1 and "no sign of life" in output, (status, output)
+    for job, other in zip(jobs, ("sender", "receiver")):
+        status, output = job.wait(20)
+        assert status == 1, output
+        assert f"the {other} has shown no sign of life" in output, output
