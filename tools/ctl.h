@@ -62,7 +62,8 @@ void usage_error(const struct ctl *ctl, const char *what, const char *why, ...)
 int finish_output(void);
 
 /* options.c */
-enum { OPT_JSON = 256, OPT_COUNT, OPT_TIMEOUT, OPT_WATCH, OPT_AFTER, OPT_RING };
+enum { OPT_JSON = 256, OPT_COUNT, OPT_TIMEOUT, OPT_WATCH, OPT_AFTER, OPT_RING,
+       OPT_RESOURCE2 };
 #define COMMON_OPTIONS						\
 	{ "device", required_argument, NULL, 'd' },		\
 	{ "help", no_argument, NULL, 'h' },			\

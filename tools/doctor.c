@@ -2,7 +2,7 @@
 /*
  * ivshmemctl doctor: why it does not work, and what to do. Looks at the machine,
  * then at each device, as far as each allows; with --ring rings each device by
- * itself. Every finding is one line, "what: cause: remedy".
+ * itself, with --resource2 maps it in sysfs. Every finding is one line, "what: cause: remedy".
  */
 #include <dirent.h>
 #include <errno.h>
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "ctl.h"
+#include "kernel.h"
 #include "remedy.h"
 #include "sysfs.h"
 
@@ -21,6 +22,7 @@
 
 struct doctor {
 	bool ring;
+	bool resource2;
 	int findings;
 	int devices;
 	/* The doorbell devices so far, by own ID; to find one used twice. */
@@ -40,50 +42,24 @@ found(struct doctor *doctor, const char *what, const char *why, ...)
 	doctor->findings++;
 }
 
-/* The first line of a file, "" when it cannot be read. */
-static void read_line(const char *path, char *line, size_t size)
-{
-	FILE *file = fopen(path, "re");
-
-	line[0] = '\0';
-	if (!file)
-		return;
-	if (fgets(line, (int)size, file))
-		line[strcspn(line, "\n")] = '\0';
-	fclose(file);
-}
-
 static void read_attribute(const char *address, const char *name, char *line,
 			   size_t size)
 {
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), SYSFS_PCI "/devices/%s/%s", address, name);
-	read_line(path, line, size);
+	sysfs_line(path, line, size);
 }
 
 /* --- the machine ------------------------------------------------------------ */
 
-static bool is_locked_down(void)
-{
-	char line[128];
-
-	read_line("/sys/kernel/security/lockdown", line, sizeof(line));
-	return strstr(line, "[integrity]") || strstr(line, "[confidentiality]");
-}
-
-static bool wants_signatures(void)
-{
-	char line[8];
-
-	read_line("/sys/module/module/parameters/sig_enforce", line,
-		  sizeof(line));
-	return line[0] == 'Y' || is_locked_down();
-}
-
 static void examine_module(struct doctor *doctor)
 {
-	if (access(SYSFS_PCI "/drivers/" DRIVER, F_OK) && wants_signatures())
+	if (!access(SYSFS_PCI "/drivers/" DRIVER, F_OK))
+		return;
+	if (kernel_lacks_module())
+		found(doctor, DRIVER, "not installed for this kernel: install the package ivshmem-guest-dkms (or 'make dkms-install'), and the headers of this kernel with it");
+	else if (kernel_wants_signatures())
 		found(doctor, DRIVER, "not loaded, and this kernel takes signed modules only (Secure Boot, lockdown or module.sig_enforce): enrol the key that signed it (mokutil --import /var/lib/dkms/mok.pub, then reboot)");
 }
 
@@ -185,8 +161,16 @@ static void examine_driver(struct doctor *doctor, const char *address)
 		      remedy);
 	else
 		found(doctor, address, "no driver is bound: %s", remedy);
-	if (is_locked_down())
+	if (kernel_is_locked_down() && !doctor->resource2)
 		found(doctor, address, "this kernel is locked down: resource2 and /dev/mem cannot be mapped, only a node of " DRIVER);
+}
+
+static void examine_resource2(struct doctor *doctor, const char *address)
+{
+	const char *why = kernel_refuses_resource2(address);
+
+	if (why)
+		found(doctor, address, "resource2 cannot be mapped: %s", why);
 }
 
 static bool is_ivshmem(const char *address)
@@ -211,6 +195,8 @@ static void examine_device(struct doctor *doctor, const char *address)
 		examine_node(doctor, node);
 	else
 		examine_driver(doctor, address);
+	if (doctor->resource2)
+		examine_resource2(doctor, address);
 }
 
 static int examine(struct doctor *doctor)
@@ -240,14 +226,17 @@ static int examine(struct doctor *doctor)
 static int run_doctor(struct ctl *ctl, int argc, char **argv)
 {
 	static const struct option longs[] = {
+		{ "resource2", no_argument, NULL, OPT_RESOURCE2 },
 		{ "ring", no_argument, NULL, OPT_RING },
 		COMMON_OPTIONS
 	};
 	static struct doctor doctor;
-	int status;
+	int option, status;
 
-	while (next_option(ctl, argc, argv, ":d:h", longs) != -1)
-		doctor.ring = true;
+	while ((option = next_option(ctl, argc, argv, ":d:h", longs)) != -1) {
+		doctor.resource2 |= option == OPT_RESOURCE2;
+		doctor.ring |= option == OPT_RING;
+	}
 	operands(ctl, argc, argv);
 	if (ctl->device_name)
 		usage_error(ctl, "-d", "doctor looks at every device");
@@ -258,11 +247,12 @@ static int run_doctor(struct ctl *ctl, int argc, char **argv)
 const struct command doctor_command = {
 	.name = "doctor",
 	.operands = "",
-	.options = "[--ring]",
+	.options = "[--ring] [--resource2]",
 	.summary = "Find out why it does not work",
 	.help = "Prints what is wrong with each device, the cause and what to do, a line each;\n"
 		"the status is 0 when nothing is. Run it as the user for whom it does not work.\n\n"
-		"  --ring    also ring vector 0 of each device by itself; other programs that\n"
-		"            wait for it wake up\n",
+		"  --ring       also ring vector 0 of each device by itself; other programs that\n"
+		"               wait for it wake up\n"
+		"  --resource2  also map the memory in sysfs, as programs do that use no driver\n",
 	.run = run_doctor,
 };

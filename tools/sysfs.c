@@ -8,6 +8,18 @@
 #include "remedy.h"
 #include "sysfs.h"
 
+void sysfs_line(const char *path, char *line, size_t size)
+{
+	FILE *file = fopen(path, "re");
+
+	line[0] = '\0';
+	if (!file)
+		return;
+	if (fgets(line, (int)size, file))
+		line[strcspn(line, "\n")] = '\0';
+	fclose(file);
+}
+
 void sysfs_driver(const char *address, char *driver, size_t size)
 {
 	char path[128], target[PATH_MAX];

@@ -43,7 +43,7 @@ def options(*words):
     """Long options in the usage line of a subcommand, or in the table."""
     text = help_of(*words)
     text = text.splitlines()[0] if words else text
-    return set(re.findall(r"--[a-z]+(?:-[a-z]+)*", text))
+    return set(re.findall(r"--[a-z][a-z0-9]*(?:-[a-z]+)*", text))
 
 
 def test_an_empty_word_may_be_a_subcommand_or_an_option():
