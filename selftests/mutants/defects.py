@@ -41,7 +41,7 @@ DEFECTS = [Defect(*row) for row in (
      "pte_mkdirty(pte_mkyoung(pte)) : pte;",
      "pte_wrprotect(pte) : pte;", "programs: (mmap|remap)$"),
     ("leave the markers of userfaultfd", "kernel/shmem_ptes.c",
-     "!pte_none(pte) && !pte_present(pte)", "false",
+     "!pte_none(pte) && !pte_present(pte)", "pte_none(pte)",
      "modes: userfault with small entries"),
     ("mmap a dead device", "kernel/shmem.c",
      "\tif (dead)\n\t\treturn -ENODEV;\n", "", "programs: remove$"),

@@ -6,10 +6,8 @@ kernel finds is in its log, which is searched after each test as always. Skipped
 where scripts/debug-kernel has not built it yet.
 """
 import kselftest
-from machine import Doorbell, Machine, Plain
+from machine import DEBUG
 from scenario import full, guests
-
-DEBUG = Machine(Doorbell(vectors=4), Plain(), smp=2, memory=768, kernel="debug")
 
 #: Programs that run on it in make check, and beside them in make check-full.
 SHARE = ("uapi", "mmap", "vector")

@@ -8,13 +8,11 @@ host.
 """
 import json
 
-from machine import Machine, Plain
+from machine import ROOM, Machine, Plain
 from scenario import guests
 from tree import GIB, MIB
 
 PAGE, HUGE = 4096, 2 * MIB
-#: Puts all memory above 4 GiB, where SeaBIOS leaves it cacheable.
-ROOM = ("-device", "pcie-root-port,id=room,chassis=9,slot=9,pref64-reserve=8G")
 
 
 class Bench:

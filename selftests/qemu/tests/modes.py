@@ -6,15 +6,12 @@ Here it is larger, and has struct pages, large page table entries or another
 attribute.
 """
 import kselftest
-from machine import Doorbell, Machine, Plain
+from machine import ROOM, Doorbell, Machine, Plain
 from scenario import COUNTED, full, guests
 from tree import MIB
 
 DEVICES = (Doorbell(4 * MIB, vectors=4), Plain(4 * MIB))
 PAGES = "ivshmem_guest.struct_pages=1"
-#: A port that asks for so much room that the firmware puts all memory above
-#: 4 GiB, where it leaves it cacheable.
-ROOM = ("-device", "pcie-root-port,id=room,chassis=9,slot=9,pref64-reserve=8G")
 
 
 def struct_pages(kernel=""):

@@ -11,7 +11,7 @@ import os
 import mtrr
 import plugs
 import rows
-from machine import Machine, Plain
+from machine import ROOM, Machine, Plain
 from scenario import full, guests, needs
 from tree import GIB, MIB
 
@@ -19,6 +19,8 @@ FIRMWARE = {"seabios": (), "ovmf": ("-bios", "/usr/share/ovmf/OVMF.fd")}
 SIZES = (4096, 64 * 1024, MIB, 2 * MIB, 64 * MIB, 256 * MIB, 4 * GIB)
 HUGE, GIGANTIC = 2 * MIB, GIB
 KERNELS = ("", *(row for row in rows.ROWS if row in ("5.10", "6.12", "7.3")))
+#: Parameters of the module, and the attribute that they give.
+MODES = {"struct_pages=1": "wb", "cache=wc": "wc", "cache=uc": "uc"}
 #: Kernels on which entries larger than a page are safe without struct pages.
 HUGE_PFNMAP = (6, 12)
 
@@ -49,38 +51,39 @@ def touch(guest, node, stride):
                                    60))
 
 
-def record(guest, node, touched, firmware, plugged):
+def record(guest, node, touched, firmware, plugged, mode):
     start, _ = mtrr.bar2(guest, node["address"])
     row = {"kernel": guest.output("uname -r").strip(), "firmware": firmware,
            "machine": guest.machine.machine, "plugged": plugged,
            "above_4g": start >= 4 * GIB,
            "mtrr": "uc" if mtrr.is_uncachable(guest, node["address"]) else "wb",
-           "mode": "default", **touched}
+           "mode": mode, **touched}
     with open(guest.logs / "mapping.jsonl", "a") as file:
         file.write(json.dumps(row) + "\n")
 
 
-def check(guest, node, firmware, plugged):
+def check(guest, node, firmware, plugged, mode):
     size = node["shmem_size"]
     stride = 4096 if size <= HUGE or size == 256 * MIB else HUGE
-    largest = largest_page(guest, node)
+    attribute = MODES.get(mode, "wb")
+    largest = 4096 if mode in MODES else largest_page(guest, node)
     touched = touch(guest, node, stride)
-    record(guest, node, touched, firmware, plugged)
-    assert node["page_attr"] == "wb" and node["page_size"] == largest, node
+    record(guest, node, touched, firmware, plugged, mode)
+    assert node["page_attr"] == attribute and node["page_size"] == largest, node
     found = {(entry["attr"], entry["size"]) for entry in touched["entries"]}
-    assert found == {("wb", largest)}, touched
+    assert found == {(attribute, largest)}, touched
     assert sum(entry["pages"] for entry in touched["entries"]) == \
         touched["pages"], touched
     # One for each block, one for what else the program does.
     assert touched["faults"] <= max(1, size // max(largest, HUGE)) + 2, touched
 
 
-def check_all(guest, firmware, plugged, sizes):
+def check_all(guest, firmware, plugged, sizes, mode="default"):
     guest.output("modprobe ivshmem_pagewalk")
     nodes = guest.nodes()
     assert sorted(node["shmem_size"] for node in nodes) == sorted(sizes), nodes
     for node in nodes:
-        check(guest, node, firmware, plugged)
+        check(guest, node, firmware, plugged, mode)
 
 
 def cold(firmware, machine, kernel):
@@ -127,6 +130,21 @@ def low(firmware, kernel):
     return run
 
 
+def modes(kernel):
+    """What the administrator may ask for, where large entries would be possible."""
+    sizes = (2 * MIB, 64 * MIB)
+    where = Machine(*map(Plain, sizes), kernel=kernel, options=ROOM, memory=640)
+
+    @guests(guest=where, fresh=True)
+    def run(guest):
+        for mode in MODES:
+            if mode == "struct_pages=1" and kernel == "5.10":
+                continue    # refused: see modes.py
+            guest.output(f"rmmod ivshmem_guest; modprobe ivshmem_guest {mode}")
+            check_all(guest, "seabios", "cold", sizes, mode)
+    return run
+
+
 def generate():
     for kernel in KERNELS:
         on = f"_on_{kernel}" if kernel else ""
@@ -136,6 +154,8 @@ def generate():
                      f"cold_pc_{firmware}": cold(firmware, "pc", kernel),
                      f"hot_q35_{firmware}": hot(firmware, "q35", kernel),
                      f"hot_pc_{firmware}": hot(firmware, "pc", kernel)}
+            if firmware == "seabios":
+                tests["modes"] = modes(kernel)
             for name, test in tests.items():
                 if firmware == "ovmf":
                     test = needs(ovmf_missing)(test)
