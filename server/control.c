@@ -63,8 +63,12 @@ void control_open(struct control *control, const struct listener *listener,
 	}
 	/* Edges only: a connection that cannot be accepted now would spin us. */
 	if (control_watch(control, EPOLL_CTL_ADD, control->socket.fd, control,
-			  EPOLLIN | EPOLLET))
-		log_error("control socket: %s", strerror(errno));
+			  EPOLLIN | EPOLLET)) {
+		log_error("control socket: %s: status and kick will not work",
+			  strerror(errno));
+		close(control->socket.fd);
+		control->socket.fd = -1;
+	}
 }
 
 static void client_close(struct control_client *client)

@@ -26,7 +26,7 @@ static void wait_for_child(pid_t pid, int from_child)
 	int status = 0;
 	char byte;
 
-	if (read(from_child, &byte, 1) == 1)
+	if (TEMP_FAILURE_RETRY(read(from_child, &byte, 1)) == 1)
 		_exit(EXIT_SUCCESS);
 	if (waitpid(pid, &status, 0) == pid && WIFEXITED(status))
 		_exit(WEXITSTATUS(status));

@@ -58,6 +58,8 @@ static int listener_set_path(struct listener *listener, const char *path)
 	listener->socket.path = strdup(path);
 	if (!listener->socket.path ||
 	    asprintf(&listener->lock_path, "%s.lock", path) < 0) {
+		free((char *)listener->socket.path);
+		listener->socket.path = NULL;
 		listener->lock_path = NULL;
 		log_error("%s: %s", path, strerror(ENOMEM));
 		return -1;

@@ -33,6 +33,7 @@ struct server {
 	int epoll_fd;
 	int signal_fd;
 	bool stopped;
+	bool resumed;		/* what another server has left */
 	bool handed_over;	/* another server will go on */
 };
 
@@ -111,9 +112,10 @@ static void server_end(struct server *server)
 {
 	struct signalfd_siginfo info;
 
+	if (read(server->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
 	server->stopped = true;
-	server->handed_over = read(server->signal_fd, &info, sizeof(info)) ==
-			      sizeof(info) && info.ssi_signo == SIGHUP;
+	server->handed_over = info.ssi_signo == SIGHUP;
 }
 
 static void server_turn(struct server *server, const struct epoll_event *events,
@@ -269,12 +271,11 @@ static int server_resume(struct server *server, int state_fd, int memory_fd)
 	return 0;
 }
 
-static int server_remember(struct server *server, bool *resumed)
+static int server_remember(struct server *server)
 {
 	int state_fd = store_take("state"), memory_fd = store_take("memory");
 
-	*resumed = state_fd >= 0 && memory_fd >= 0;
-	if (*resumed)
+	if (server->resumed)
 		return server_resume(server, state_fd, memory_fd);
 	/* Killed before it had a state: this memory nobody has seen. */
 	if (memory_fd >= 0) {
@@ -288,11 +289,12 @@ static int server_remember(struct server *server, bool *resumed)
 static int server_start(struct server *server)
 {
 	const struct options *options = &server->options;
-	bool adopted, resumed;
+	bool adopted;
 	int control_fd;
 
 	if (store_receive())
 		return -1;
+	server->resumed = store_has("state") && store_has("memory");
 	control_fd = store_take("control");
 	adopted = listener_adopt(&server->listener);
 	if (!adopted && listener_lock(&server->listener, options->socket_path))
@@ -301,14 +303,14 @@ static int server_start(struct server *server)
 	if (server->epoll_fd < 0)
 		return server_fail("epoll");
 	if (server_catch_signals(server) ||
-	    server_remember(server, &resumed) ||
+	    server_remember(server) ||
 	    peers_init(&server->peers, options, server->state, server->epoll_fd,
 		       server->memory.fd) ||
-	    (resumed && peers_adopt(&server->peers)) ||
+	    (server->resumed && peers_adopt(&server->peers)) ||
 	    server_listen(server, adopted, control_fd))
 		return -1;
 	store_drop_rest();
-	if (resumed)
+	if (server->resumed)
 		log_notice("goes on with %u peers", server->peers.nr);
 	return 0;
 }
@@ -330,10 +332,11 @@ static int server_say_ready(const struct server *server)
 	return 0;
 }
 
-/* What outlives a server that hands over stays as it is. */
+/* What outlives a server that hands over, or could not go on, stays as it is. */
 static void server_stop(struct server *server)
 {
-	bool final = !server->handed_over;
+	bool given_up = server->resumed && !server->stopped;
+	bool final = !server->handed_over && !given_up;
 
 	peers_free(&server->peers);
 	memory_close(&server->memory, final);

@@ -125,8 +125,10 @@ void peers_join(struct peers *peers, int sock)
 	const char *obstacle;
 	struct peer *peer;
 
-	getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &size);
-	obstacle = join_obstacle(peers, sock, &cred);
+	if (getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &size))
+		obstacle = strerror(errno);
+	else
+		obstacle = join_obstacle(peers, sock, &cred);
 	if (obstacle) {
 		peers_refuse(peers, sock, obstacle);
 		return;

@@ -150,6 +150,7 @@ void store_remove(const char *name);
 void store_say_ready(void);
 /* Once, at the start; then what was kept is taken by its name, or -1. */
 int store_receive(void);
+bool store_has(const char *name);
 int store_take(const char *name);
 int store_take_listener(int type);
 void store_drop_rest(void);

@@ -78,23 +78,39 @@ int store_receive(void)
 		return -1;
 	}
 	kept = calloc((size_t)nr + 1, sizeof(*kept));
+	for (i = 0; i < nr; i++) {
+		if (!kept)
+			free(names[i]);
+		else
+			kept[i] = (struct kept) { names[i],
+						  SD_LISTEN_FDS_START + i };
+	}
+	free(names);
 	if (!kept) {
 		log_error("store: out of memory");
 		return -1;
 	}
-	for (i = 0; i < nr; i++)
-		kept[i] = (struct kept) { names[i], SD_LISTEN_FDS_START + i };
-	free(names);
 	nr_kept = nr;
 	qsort(kept, (size_t)nr, sizeof(*kept), by_name);
 	return 0;
 }
 
-int store_take(const char *name)
+static struct kept *find_kept(const char *name)
 {
 	struct kept key = { .name = (char *)name };
-	struct kept *found = nr_kept ? bsearch(&key, kept, (size_t)nr_kept,
-					       sizeof(*kept), by_name) : NULL;
+
+	return nr_kept ? bsearch(&key, kept, (size_t)nr_kept, sizeof(*kept),
+				 by_name) : NULL;
+}
+
+bool store_has(const char *name)
+{
+	return find_kept(name) != NULL;
+}
+
+int store_take(const char *name)
+{
+	struct kept *found = find_kept(name);
 	int fd = found ? found->fd : -1;
 
 	if (found)

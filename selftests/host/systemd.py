@@ -18,39 +18,13 @@ import program
 import server as server_module
 import tree
 from scenario import skip
+from serverpeer import LIMIT, Peer
 
 UNITS = tree.TOP / "systemd"
-LIMIT = 20
 #: Of 100; what systemd calls SAFE ends at 20.
 EXPOSURE = 15
 #: Bytes of a peer in the server's state.
 SLOT = 8312
-
-
-class Peer:
-    """Reads messages as QEMU does: 8 bytes, and the fd that came with them."""
-
-    def __init__(self, path):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(LIMIT)
-        self.sock.connect(str(path))
-
-    def read(self):
-        data, fds, _, _ = socket.recv_fds(self.sock, 8, 1)
-        assert len(data) == 8, "end of file"
-        return struct.unpack("<q", data)[0], (fds or [None])[0]
-
-    def values(self, number):
-        return [self.read()[0] for _ in range(number)]
-
-    def is_quiet(self):
-        self.sock.setblocking(False)
-        try:
-            return not self.sock.recv(8)
-        except BlockingIOError:
-            return True
-        finally:
-            self.sock.settimeout(LIMIT)
 
 
 class Manager:

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""checked: build a part of the sources so that it watches itself, and run the
+programs of host/ against it: sanitizers, coverage, calls that fail.
+
+A report of a sanitizer goes to a file, whoever reads the program's stderr.
+"""
+import concurrent.futures
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import child
+import tree
+
+SANITIZE = "-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+FAULTS = tree.TOP / "selftests/faults/faults.c"
+
+
+class Checked:
+    """A build of one directory with its own flags."""
+
+    def __init__(self, part, compiler, flags, faults=False):
+        self.place = tree.scratch()
+        self.part = part
+        self.reports = self.place / "reports"
+        self.reports.mkdir()
+        linked = []
+        if faults:
+            _run([compiler, "-g", "-w", "-D_GNU_SOURCE", "-c", FAULTS, "-o",
+                  self.place / "faults.o"])
+            linked = [str(self.place / "faults.o"),
+                      *(f"-Wl,--wrap={name}" for name in _wrapped())]
+        _run(["make", "-s", f"-j{os.cpu_count()}", "-C", tree.TOP / part,
+              f"O={self.place}", f"CC={compiler}", f"CFLAGS=-g {flags}",
+              f"LDFLAGS={' '.join(linked)}"])
+        # Some programs become another user.
+        _run(["chmod", "-R", "a+rwX", self.place])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        tree.remove(self.place)
+
+    def environment(self):
+        log = f"log_path={self.reports}/report"
+        return {**os.environ, "ASAN_OPTIONS": log, "TSAN_OPTIONS": log,
+                "LSAN_OPTIONS": log, "UBSAN_OPTIONS": f"{log}:print_stacktrace=1"}
+
+    def report(self):
+        """What the sanitizers have said since the last time, or nothing."""
+        files = sorted(self.reports.iterdir())
+        text = "".join(file.read_text(errors="replace") for file in files[:1])
+        for file in files:
+            file.unlink()
+        return text[:4000]
+
+    def run(self, programs, **variables):
+        """Run programs of host/ beside each other; no test of them may fail."""
+        environment = {**self.environment(), **variables}
+
+        def run_one(path):
+            process = child.start([path], env=environment, cwd=tree.TOP,
+                                  stdin=subprocess.DEVNULL, text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                  errors="replace")
+            said = child.finish(process, tree.limit(30))
+            return path.name, process.returncode, (said or ("no end",))[0]
+
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            results = list(pool.map(run_one, programs))
+        report = self.report()
+        assert not report, report
+        for name, status, said in results:
+            assert status == 0 and re.search("^ok ", said, re.M), \
+                f"{name}: status {status}\n{_failed(said)}"
+
+    def coverage(self):
+        """{file: (lines, [those that did not run])}."""
+        files = {}
+        for data in sorted((self.place / self.part).glob("*.gcda")):
+            found = subprocess.run(["gcov", "--json-format", "--stdout", data],
+                                   cwd=self.place, check=True, capture_output=True)
+            for file in json.loads(found.stdout)["files"]:
+                _add_lines(files.setdefault(Path(file["file"]).name, {}), file)
+        own = {path.name for path in (tree.TOP / self.part).glob("*.c")}
+        return {name: (len(lines), [number for number, count in sorted(lines.items())
+                                    if not count])
+                for name, lines in files.items() if name in own}
+
+
+def say_coverage(coverage, least):
+    """Print what was missed, and fail if that is too much."""
+    lines = sum(nr for nr, _ in coverage.values())
+    missed = sum(len(numbers) for _, numbers in coverage.values())
+    assert lines, "no line was counted"
+    percent = 100 * (lines - missed) / lines
+    for name, (_, numbers) in sorted(coverage.items()):
+        if numbers:
+            print(f"# {name}: {' '.join(map(str, numbers))}")
+    print(f"# {percent:.1f} % of {lines} lines", flush=True)
+    assert percent >= least, f"{percent:.1f} % of the lines ran, not {least}"
+
+
+def _add_lines(lines, file):
+    for line in file["lines"]:
+        number = line["line_number"]
+        lines[number] = max(lines.get(number, 0), line["count"])
+
+
+def _wrapped():
+    text = FAULTS.read_text()
+    return sorted(set(re.findall(r"__wrap_(\w+)\(", text))
+                  | set(re.findall(r"^FAULT\([^,]+, [^,]+, (\w+)", text, re.M)))
+
+
+def _failed(said):
+    lines = said.splitlines()
+    return "\n".join(line for line in lines if not line.startswith("ok "))[-3000:]
+
+
+def _run(words):
+    """A make of its own, whatever make has started us."""
+    done = subprocess.run(words, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                          env={**os.environ, "MAKEFLAGS": "", "MFLAGS": ""})
+    assert done.returncode == 0, done.stdout[-3000:]
