@@ -125,6 +125,7 @@ fuzz-lib: selftests
 		-fsanitize=fuzzer,address,undefined -o $(O)/fuzz/server_messages \
 		selftests/fuzz/server_messages.c $(filter-out lib/server.c,$(wildcard lib/*.c))
 	$(O)/fuzz/server_messages -max_total_time=$(FUZZ_SECONDS) -max_len=600 \
+		-artifact_prefix=$(O)/fuzz/ -print_final_stats=1 \
 		$(O)/fuzz/corpus
 
 # What ivshmemd reads: options, state, lines and bytes.
@@ -136,6 +137,7 @@ fuzz-server:
 		$(filter-out $(addprefix server/,main.c options.c value.c keeper.c),\
 		$(wildcard server/*.c)) -lm -lsystemd
 	$(O)/fuzz/server_inputs -max_total_time=$(FUZZ_SECONDS) -max_len=300 \
+		-artifact_prefix=$(O)/fuzz/ -print_final_stats=1 \
 		-close_fd_mask=2 $(O)/fuzz/server
 
 clean:

@@ -6,6 +6,8 @@
  * and whether the library reads now; then these bytes. "make fuzz-lib" builds
  * and runs it.
  */
+#include <fcntl.h>
+
 #include "../../lib/server.c"
 
 #include "../host/fake_server.h"
@@ -36,7 +38,8 @@ static void open_pair(struct ivsh_device *device, int pair[2])
 {
 	struct server *server = device->state = server_new();
 
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) ||
+	    fcntl(pair[1], F_SETFL, O_NONBLOCK))
 		abort();
 	device->page_size = 4096;
 	device->memory_fd = -1;
@@ -92,10 +95,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (length > size - at - 1)
 			length = size - at - 1;
 		fds[0] = fds[1] = descriptors[data[at] >> 5 & 3];
+		/* When the socket is full, somebody has to read. */
 		if (!fake_send_raw(pair[1], data + at + 1, length, fds,
-				   (data[at] >> 3 & 3) % 3))
-			break;
-		if (data[at] & 0x80)
+				   (data[at] >> 3 & 3) % 3) ||
+		    data[at] & 0x80)
 			use(&device);
 	}
 	close(pair[1]);

@@ -8,6 +8,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import emulator
 import tree
 
 TCG = ["-accel", "tcg,thread=multi", "-cpu", "max,-erms,-fsrm"]
@@ -15,7 +16,6 @@ TCG = ["-accel", "tcg,thread=multi", "-cpu", "max,-erms,-fsrm"]
 ICOUNT = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off",
           "-cpu", "max,-erms,-fsrm"]
 KVM = ["-accel", "kvm", "-cpu", "host"]
-QEMU = "qemu-system-x86_64"
 
 
 def arguments(image, initrd):
@@ -39,7 +39,7 @@ def _kvm_works(image, initrd):
 
 
 def _boots(image, initrd):
-    command = [QEMU, *KVM, "-M", "q35", "-m", "256", "-nodefaults", "-display",
+    command = [emulator.HOST, *KVM, "-M", "q35", "-m", "256", "-nodefaults", "-display",
                "none", "-no-reboot", "-serial", "stdio", "-kernel", image,
                "-initrd", initrd, "-append",
                "console=ttyS0 panic=-1 ivshmem.probe"]

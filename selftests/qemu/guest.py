@@ -16,6 +16,7 @@ import subprocess
 
 import accel
 import child
+import emulator
 import python
 import systemd
 import tree
@@ -54,7 +55,7 @@ class Guest:
 
     def _start(self, stage):
         ours, theirs = zip(*(socket.socketpair() for _ in range(2)))
-        self.command = [accel.QEMU,
+        self.command = [*emulator.command(self.machine.qemu),
                         *(accel.ICOUNT if self.machine.icount else stage.accel),
                         *machine_arguments(self.machine),
                         *boot_arguments(stage, self._append(),

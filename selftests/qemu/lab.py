@@ -7,11 +7,13 @@ the wanted machines and still whole, else closes them and boots others.
 import secrets
 from pathlib import Path
 
+import emulator
 from guest import Guest
 from kernel import KernelError
 from machine import Doorbell, Plain
 from server import Server, program
 from scenario import Skip
+from suites import SuiteError
 
 
 class SharedFile:
@@ -82,8 +84,9 @@ class Lab:
     def _stage(self, machine):
         """What the machine boots; no test without it."""
         try:
+            emulator.command(machine.qemu)
             stage = self.stage.of(machine.kernel)
-        except KernelError as error:
+        except (KernelError, SuiteError) as error:
             raise Skip(str(error)) from None
         assert stage is self.stage or not stage.problem, stage.problem
         return stage

@@ -50,14 +50,15 @@ class Machine:
     system: str             # "", "python" or "systemd": see guest.SYSTEMS
     icount: bool            # count instructions instead of time
     kernel: str             # a row of rows.py, or a version; "" the default one
+    qemu: str               # a row of emulator.py; "" the host's
 
     def __init__(self, *devices, machine="q35", root_ports=0, memory=256,
                  smp=1, load=True, options=(), append="",
-                 system="", icount=False, kernel=""):
+                 system="", icount=False, kernel="", qemu=""):
         values = dict(devices=devices, machine=machine, root_ports=root_ports,
                       memory=memory, smp=smp, load=load, options=options,
                       append=append, system=system, icount=icount,
-                      kernel=kernel)
+                      kernel=kernel, qemu=qemu)
         for name, value in values.items():
             object.__setattr__(self, name, value)
 

@@ -28,7 +28,7 @@ def program():
 
 class Server:
     def __init__(self, size=tree.MIB, vectors=1, log=None, hugetlb=None,
-                 keeper=False):
+                 keeper=False, announce_leave=True):
         self.directory = tree.scratch()
         self.socket = self.directory / "server"
         self.name = None if hugetlb else "ivshmem-" + secrets.token_hex(4)
@@ -37,6 +37,8 @@ class Server:
                         "-l", str(size), "-n", str(vectors), *memory]
         if keeper:
             self.command.append("--keeper")
+        if not announce_leave:
+            self.command.append("--announce-leave=no")
         if size >= tree.GIB:
             self.command.append("--sparse")
         self.log = open(log or self.directory / "server.log", "wb")

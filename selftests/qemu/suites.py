@@ -26,6 +26,8 @@ SOURCES = {
     "bookworm-backports": ((DEBIAN, "bookworm-backports"),),
     "trixie": ((SECURITY, "trixie-security"), (DEBIAN, "trixie")),
     "trixie-backports": ((DEBIAN, "trixie-backports"),),
+    "trixie-and-backports": ((SECURITY, "trixie-security"), (DEBIAN, "trixie"),
+                             (DEBIAN, "trixie-backports")),
 }
 DAY = 24 * 60 * 60
 
@@ -139,11 +141,12 @@ class Suite:
                              f"{' '.join(packages)}: {errors[-800:]}")
         return sorted(place.glob("*.deb"))
 
-    def download_all(self, packages, place):
-        """The same, with everything that they depend on."""
+    def download_all(self, packages, place, release=""):
+        """The same, with everything that they depend on, of a release first."""
         (place / "partial").mkdir()
         done, _, errors = self._apt(
             "apt-get", "-q", "-y", "-o", f"Dir::Cache::archives={place}",
+            "-o", f"APT::Default-Release={release}",
             "--download-only", "install", *packages)
         if not done:
             raise SuiteError(f"{self.name}: cannot download "

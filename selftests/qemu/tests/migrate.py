@@ -2,8 +2,8 @@
 """Guests that move to another QEMU, on the same host."""
 
 import plugs
-import tree
 from machine import Doorbell, Machine, Plain
+from migration import move, moved
 from qmp import QmpError
 from rings import heard, listen, own_id, ring
 from scenario import guests
@@ -60,25 +60,6 @@ def socket_backend(guest):
 def plain_devices(guest):
     return [device for device in guest.machine.devices
             if isinstance(device, Plain)]
-
-
-def move(guest, lab, devices, servers=None):
-    """Migrate a guest to a new QEMU with these devices; a Guest."""
-    there = lab.guest(Machine(*devices, root_ports=guest.machine.root_ports,
-                              options=("-incoming", "defer")), "there", servers)
-    path = tree.scratch() / "migration"
-    there.qmp("migrate-incoming", uri=f"unix:{path}")
-    guest.qmp("migrate", uri=f"unix:{path}")
-    there.qmp.wait("RESUME")
-    guest.kill()
-    tree.remove(path.parent)
-    return there
-
-
-def moved(job, there):
-    """The job as it goes on in the other QEMU."""
-    job.guest = there
-    return job
 
 
 MASTER = Machine(Doorbell(vectors=2, master=True))
