@@ -56,6 +56,9 @@ def _install(root, kernel):
     shutil.copy(kernel.module, modules)
     (root.path / "etc/systemd/system/commands.service").write_text(UNIT)
     shutil.copy(Path(__file__).with_name("commands.sh"), root.path)
+    usleep = root.path / "usr/local/bin/usleep"     # of busybox, elsewhere
+    usleep.write_text("#!/bin/sh\nexec sleep 0.02\n")
+    usleep.chmod(0o755)
     (root.path / "init").symlink_to("usr/lib/systemd/systemd")
     root.run(f"depmod {kernel.version}; ldconfig; systemd-sysusers;"
              " systemctl enable commands.service; useradd --gid ivshmem member;"
