@@ -123,6 +123,15 @@ static uint64_t bytes_used(const struct ivsh_channel *channel, uint64_t own,
 	return distance & IVSH_POSITION_MAX;
 }
 
+/* Between two messages: the data path relies on it to stay inside the ring. */
+static bool is_between_messages(const struct ivsh_channel *channel,
+				uint64_t index)
+{
+	uint64_t step = channel->slot_size ? channel->slot_size : IVSH_HEADER;
+
+	return !((index >> 16) & (step - 1));
+}
+
 /*
  * Where to go on: where the last one stopped. After a reset a consumer goes on
  * behind all messages; a producer, whose messages a living consumer may be
@@ -134,7 +143,7 @@ static uint64_t next_index(const struct ivsh_channel *channel, uint64_t index,
 	uint16_t generation = index_generation(index) + 1;
 
 	if (flags & IVSH_RESET &&
-	    (channel->consumer ||
+	    (channel->consumer || !is_between_messages(channel, index) ||
 	     bytes_used(channel, index, other) > channel->capacity))
 		index = other;
 	return make_index(index >> 16, generation ? generation : 1);
@@ -183,12 +192,13 @@ static void sign_end(struct ivsh_channel *channel)
 	word_store_full(&channel->own->sleep, 0);
 }
 
-/* Whether the other side's index is one that a ring can have. */
+/* Whether both indices are ones that a ring can have. */
 static bool indices_fit(const struct ivsh_channel *channel)
 {
 	uint64_t other = word_load(&channel->other->index);
 
-	return bytes_used(channel, channel->index, other) <= channel->capacity;
+	return is_between_messages(channel, channel->index) &&
+	       bytes_used(channel, channel->index, other) <= channel->capacity;
 }
 
 /*

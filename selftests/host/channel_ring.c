@@ -493,6 +493,29 @@ TEST_F(channel, opened_on_indices_that_make_no_sense_is_ebadmsg)
 					       variant->slot_size, 0));
 }
 
+/* Else what is written at the end of the ring would go beyond it. */
+TEST_F(channel, producer_opened_inside_of_a_message_is_ebadmsg)
+{
+	ivsh_channel_close(self->pair.producer);
+	self->pair.producer = NULL;
+	for (int end = 0; end < 2; end++)
+		word_store(&self->pair.consumer->shared->end[end].index,
+			   (uint64_t)(CAPACITY - 4) << 16);
+	EXPECT_REFUSED(EBADMSG, ivsh_channel_open(self->pair.a, "c", IVSH_PRODUCER, 0,
+					       variant->slot_size, IVSH_TAKE_OVER));
+}
+
+TEST_F(channel, consumer_opened_inside_of_a_message_is_ebadmsg)
+{
+	ivsh_channel_close(self->pair.consumer);
+	self->pair.consumer = NULL;
+	for (int end = 0; end < 2; end++)
+		word_store(&self->pair.producer->shared->end[end].index,
+			   (uint64_t)(CAPACITY - 4) << 16);
+	EXPECT_REFUSED(EBADMSG, ivsh_channel_open(self->pair.b, "c", IVSH_CONSUMER, 0,
+					       variant->slot_size, IVSH_TAKE_OVER));
+}
+
 TEST_F(channel, consumer_that_resets_drops_all_messages_and_goes_on)
 {
 	word_store(TAIL, 1ull << 40);
