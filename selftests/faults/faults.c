@@ -166,14 +166,3 @@ int __wrap_asprintf(char **text, const char *format, ...)
 	va_end(args);
 	return length;
 }
-
-/* A child that ends so has counted lines too. */
-void __gcov_dump(void) __attribute__((weak));
-_Noreturn void __real__exit(int status);
-_Noreturn void __wrap__exit(int status);
-_Noreturn void __wrap__exit(int status)
-{
-	if (__gcov_dump)
-		__gcov_dump();
-	__real__exit(status);
-}

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 import program
+import server as server_module
 import tree
 
 CTL = tree.BUILD / "tools/ivshmemctl"
@@ -74,6 +75,37 @@ def test_lines_of_a_chat_come_as_they_are_typed():
     writer.wait(tree.limit(5))
     reader.send_signal(signal.SIGINT)
     assert finish(reader) == (0, b"", "")
+
+
+class Served:
+    """The same, as two peers of a server: who sleeps is woken by a ring."""
+
+    def __init__(self):
+        self.server = server_module.Server()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.close()
+
+    def start(self, *arguments):
+        return subprocess.Popen(
+            [CTL, "-d", f"unix:{self.server.socket}", "channel", *arguments],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_peers_of_a_server_wake_each_other():
+    with Served() as served:
+        reader = served.start("cat", "chat")
+        writer = served.start("send", "chat")
+        for word in (b"hello\n", b"how are you?\n"):
+            writer.stdin.write(word)
+            writer.stdin.flush()
+            assert reader.stdout.readline() == word
+        assert finish(writer, b"")[0] == 0
+        reader.send_signal(signal.SIGINT)
+        assert finish(reader) == (0, b"", "")
 
 
 def half_sent():

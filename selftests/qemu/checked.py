@@ -9,35 +9,54 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import child
 import tree
 
 SANITIZE = "-fsanitize=address,undefined -fno-sanitize-recover=undefined"
-FAULTS = tree.TOP / "selftests/faults/faults.c"
+FAULTS = tree.TOP / "selftests/faults"
 
 
 class Checked:
-    """A build of one directory with its own flags."""
+    """A build of some directories with their own flags."""
 
-    def __init__(self, part, compiler, flags, faults=False):
+    def __init__(self, compiler, flags):
         self.place = tree.scratch()
-        self.part = part
         self.reports = self.place / "reports"
         self.reports.mkdir()
-        linked = []
-        if faults:
-            _run([compiler, "-g", "-w", "-D_GNU_SOURCE", "-c", FAULTS, "-o",
-                  self.place / "faults.o"])
-            linked = [str(self.place / "faults.o"),
-                      *(f"-Wl,--wrap={name}" for name in _wrapped())]
-        _run(["make", "-s", f"-j{os.cpu_count()}", "-C", tree.TOP / part,
-              f"O={self.place}", f"CC={compiler}", f"CFLAGS=-g {flags}",
-              f"LDFLAGS={' '.join(linked)}"])
+        self.compiler = compiler
+        self.flags = flags
+        self.linked = []
+        if "--coverage" in flags:
+            self.linked = [self._compile("exit.c"), "-Wl,--wrap=_exit"]
+
+    def let_calls_fail(self):
+        """What is built from now on, as faults.c says."""
+        self.linked += [self._compile("faults.c"),
+                        *(f"-Wl,--wrap={name}" for name in _wrapped())]
+
+    def _compile(self, name):
+        target = str(self.place / name.replace(".c", ".o"))
+        _run([self.compiler, "-g", "-w", "-D_GNU_SOURCE", "-c", FAULTS / name, "-o",
+              target])
+        return target
+
+    def build(self, directory, *targets):
+        _run(["make", "-s", f"-j{os.cpu_count()}", "-C", tree.TOP / directory,
+              f"O={self.place}", f"CC={self.compiler}", f"CFLAGS=-g {self.flags}",
+              f"LDFLAGS={' '.join(self.linked)}",
+              *(str(self.place / target) for target in targets)])
         # Some programs become another user.
         _run(["chmod", "-R", "a+rwX", self.place])
+
+    def build_library(self):
+        """It is linked into each program: what counts lines knows of no other."""
+        self.build("lib", "lib/libivshmem.a")
+        link = self.place / "lib/libivshmem.so"
+        # What is linked depends on this file, and only on that it is there.
+        (self.place / "lib/libivshmem.so.0").touch()
+        link.write_text(f"INPUT({self.place}/lib/libivshmem.a)\n")
 
     def __enter__(self):
         return self
@@ -81,15 +100,15 @@ class Checked:
             assert status == 0 and re.search("^ok ", said, re.M), \
                 f"{name}: status {status}\n{_failed(said)}"
 
-    def coverage(self):
+    def coverage(self, directory):
         """{file: (lines, [those that did not run])}."""
         files = {}
-        for data in sorted((self.place / self.part).glob("*.gcda")):
+        for data in sorted((self.place / directory).glob("*.gcda")):
             found = subprocess.run(["gcov", "--json-format", "--stdout", data],
                                    cwd=self.place, check=True, capture_output=True)
             for file in json.loads(found.stdout)["files"]:
                 _add_lines(files.setdefault(Path(file["file"]).name, {}), file)
-        own = {path.name for path in (tree.TOP / self.part).glob("*.c")}
+        own = {path.name for path in (tree.TOP / directory).glob("*.c")}
         return {name: (len(lines), [number for number, count in sorted(lines.items())
                                     if not count])
                 for name, lines in files.items() if name in own}
@@ -115,7 +134,7 @@ def _add_lines(lines, file):
 
 
 def _wrapped():
-    text = FAULTS.read_text()
+    text = (FAULTS / "faults.c").read_text()
     return sorted(set(re.findall(r"__wrap_(\w+)\(", text))
                   | set(re.findall(r"^FAULT\([^,]+, [^,]+, (\w+)", text, re.M)))
 

@@ -16,8 +16,8 @@ TESTS = Path(__file__).with_name("tests")
 #: The areas of --quick: one guest, of one kind.
 QUICK = ("programs", "tool")
 #: What of layer 1 takes more than ten seconds is not in it.
-SLOW = ("channel_model", "channel_tsan", "ctl_channel", "server_checked",
-        "server_load")
+SLOW = ("channel_model", "channel_tsan", "ctl_channel", "lib_checked",
+        "server_checked", "server_load")
 
 
 @dataclass

@@ -21,7 +21,6 @@ CTL = f"ivshmemctl -d unix:{SOCKET}"
 #: Of 100, as offline: what systemd calls SAFE ends at 20.
 EXPOSURE = 15
 SENDER = f"""
-mkfifo /tmp/words
 exec 9<>/tmp/words
 exec {CTL} channel send chat </tmp/words
 """
@@ -49,15 +48,16 @@ def begin(host):
     assert main_pid(host) == 0
     host.put("/tmp/sender", SENDER.encode())
     host.output(f"{CTL} channel format", 60)
-    host.output(f"sh -c '{CTL} channel cat chat' > /tmp/heard 2>&1 &"
+    host.output(f"mkfifo /tmp/words; {CTL} channel cat chat > /tmp/heard 2>&1 &"
                 " sh /tmp/sender > /tmp/sent 2>&1 &")
     talk(host, "begin")
 
 
 def talk(host, word):
     """The one that stays tells the other a word."""
-    host.output(f"echo {word} > /tmp/words; until grep -q {word} /tmp/heard;"
-                " do usleep 20000; done", 60)
+    said = host.run(f"timeout 60 sh -c 'echo {word} > /tmp/words;"
+                    f" until grep -q {word} /tmp/heard; do usleep 20000; done'", 60)
+    assert said[0] == 0, host.output("cat /tmp/sent /tmp/heard")
 
 
 def check_unnoticed(host, end, word):
@@ -65,9 +65,9 @@ def check_unnoticed(host, end, word):
     begin(host)
     before, pid = status(host), main_pid(host)
     host.output(end, 60)
-    host.output(f"until p=$(systemctl show -P MainPID {SERVICE}); [ $p != 0 ] &&"
-                f" [ $p != {pid} ] && systemctl -q is-active {SERVICE};"
-                " do usleep 20000; done", 60)
+    host.output(f"timeout 60 sh -c 'until p=$(systemctl show -P MainPID {SERVICE});"
+                f" [ $p != 0 ] && [ $p != {pid} ] && systemctl -q is-active {SERVICE};"
+                " do usleep 20000; done'", 60)
     talk(host, word)
     after = status(host)
     assert after["server"]["restarts"] == before["server"]["restarts"] + 1, after
