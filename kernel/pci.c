@@ -141,8 +141,9 @@ static void ivshmem_pci_kill(struct ivshmem_device *ivd)
 	up_write(&ivd->lock);
 	ivshmem_regs_kill(ivd);
 	ivshmem_shmem_revoke(ivd);
-	ivshmem_vector_fire_all(ivd);
+	/* First: a poll of io_uring reports what the first wake-up says. */
 	ivshmem_event_wake(ivd, EPOLLIN | EPOLLHUP | EPOLLERR);
+	ivshmem_vector_fire_all(ivd);
 }
 
 static void ivshmem_pci_announce(struct ivshmem_device *ivd)

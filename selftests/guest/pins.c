@@ -6,12 +6,12 @@
  */
 #include <arpa/inet.h>
 #include <linux/errqueue.h>
-#include <linux/io_uring.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
 #include "mapping.h"
 #include "sysfs.h"
+#include "uring.h"
 
 #ifndef SO_ZEROCOPY
 #define SO_ZEROCOPY 60
@@ -142,76 +142,45 @@ TEST_F(pins, o_direct_write_and_read_of_a_disk)
 
 /* --- io_uring ---------------------------------------------------------------------- */
 
-/* As little of a ring as one request needs. */
-struct ring {
-	int fd;
-	struct io_uring_params params;
-	char *sq, *cq;
-	struct io_uring_sqe *sqes;
-};
-
-static bool ring_open(struct ring *r)
-{
-	const int flags = MAP_SHARED | MAP_POPULATE;
-
-	memset(&r->params, 0, sizeof(r->params));
-	r->fd = syscall(__NR_io_uring_setup, 4, &r->params);
-	if (r->fd < 0)
-		return false;
-	r->sq = mmap(NULL, 4096, RW, flags, r->fd, IORING_OFF_SQ_RING);
-	r->cq = mmap(NULL, 4096, RW, flags, r->fd, IORING_OFF_CQ_RING);
-	r->sqes = mmap(NULL, 4096, RW, flags, r->fd, IORING_OFF_SQES);
-	return true;
-}
-
 /* Read from a file into the registered buffer 0: the result. */
-static int ring_read_fixed(struct ring *r, int file, void *to, unsigned int len)
+static int read_fixed(struct uring *r, int file, void *to, unsigned int len)
 {
-	__u32 *tail = (__u32 *)(r->sq + r->params.sq_off.tail);
-	__u32 *array = (__u32 *)(r->sq + r->params.sq_off.array);
-	struct io_uring_cqe *cqes = (void *)(r->cq + r->params.cq_off.cqes);
-
 	r->sqes[0] = (struct io_uring_sqe){
 		.opcode = IORING_OP_READ_FIXED,
 		.fd = file,
 		.addr = (unsigned long)to,
 		.len = len,
 	};
-	array[0] = 0;
-	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
-	if (syscall(__NR_io_uring_enter, r->fd, 1, 1, IORING_ENTER_GETEVENTS,
-		    NULL, 0) != 1)
-		return -errno;
-	return cqes[0].res;
+	return uring_run(r);
 }
 
 TEST_F(pins, io_uring_registered_buffer)
 {
 	struct iovec iov = { self->memory, 8 * self->page };
 	FILE *file = tmpfile();
-	struct ring r;
+	struct uring r;
 	long ret;
 
-	if (!ring_open(&r))
+	if (!uring_open(&r))
 		SKIP(return, "no io_uring: %s", strerror(errno));
 	ret = syscall(__NR_io_uring_register, r.fd, IORING_REGISTER_BUFFERS,
 		      &iov, 1);
 	/* 6.1 and older refuse any mapping of a file. */
 	if (self->pinned && ret && errno == EOPNOTSUPP)
-		SKIP(close(r.fd); return,
+		SKIP(uring_close(&r); return,
 		     "this kernel registers no mapping of a file");
 	if (!self->pinned) {
 		EXPECT_EQ(-1, ret);
 		EXPECT_TRUE(errno == EFAULT || errno == EOPNOTSUPP)
 			TH_LOG("%s", strerror(errno));
-		close(r.fd);
+		uring_close(&r);
 		return;
 	}
 	ASSERT_EQ(0, ret) TH_LOG("%s", strerror(errno));
 	ASSERT_EQ(5, pwrite(fileno(file), "fixed", 5, 0));
-	EXPECT_EQ(5, ring_read_fixed(&r, fileno(file), self->memory + 100, 5));
+	EXPECT_EQ(5, read_fixed(&r, fileno(file), self->memory + 100, 5));
 	EXPECT_EQ(0, memcmp("fixed", self->whole + 100, 5));
-	close(r.fd);
+	uring_close(&r);
 	fclose(file);
 }
 

@@ -97,8 +97,14 @@ DEFECTS = [Defect(*row) for row in (
      "\tivshmem_event_wake(ivd, EPOLLIN | EPOLLHUP | EPOLLERR);\n", "",
      "programs: remove$"),
     ("signal no eventfd at removal", "kernel/pci.c",
-     "\tivshmem_shmem_revoke(ivd);\n\tivshmem_vector_fire_all(ivd);\n",
-     "\tivshmem_shmem_revoke(ivd);\n", "programs: remove$"),
+     "EPOLLERR);\n\tivshmem_vector_fire_all(ivd);\n",
+     "EPOLLERR);\n", "programs: remove$"),
+    ("let the first wake-up of a removal say nothing of it", "kernel/pci.c",
+     "\tivshmem_event_wake(ivd, EPOLLIN | EPOLLHUP | EPOLLERR);\n"
+     "\tivshmem_vector_fire_all(ivd);\n",
+     "\tivshmem_vector_fire_all(ivd);\n"
+     "\tivshmem_event_wake(ivd, EPOLLIN | EPOLLHUP | EPOLLERR);\n",
+     "programs: waiters$"),
     # --- vector.c, mask.c: incoming
     ("forget to count", "kernel/vector.c",
      "\tatomic64_inc(&vec->fired);\n\tspin_lock(&vec->lock);",
