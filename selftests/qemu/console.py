@@ -20,6 +20,8 @@ class Console:
     def __init__(self, path):
         self.path = path
         self.checked = 0
+        #: In lines that would else be splats.
+        self.expected = ["FAULT_INJECTION: forcing a failure"]
 
     def text(self):
         try:
@@ -41,4 +43,16 @@ class Console:
         """The lines since the last call that tell of a kernel bug."""
         text = self.text()
         new, self.checked = text[self.checked:], len(text)
-        return [line for line in new.splitlines() if SPLAT.search(line)]
+        return [line for line in self._without_expected(new.splitlines())
+                if SPLAT.search(line)]
+
+    def _without_expected(self, lines):
+        """Without what is expected, and the head of the trace below it."""
+        trace = False
+        for line in lines:
+            if any(words in line for words in self.expected):
+                trace = True
+            elif trace and "Call Trace" in line:
+                trace = False
+            else:
+                yield line

@@ -13,6 +13,9 @@ from rows import Files
 from suites import SuiteError
 
 NAME = "debug"
+DIRECTORY = tree.cache() / "debug-kernels"
+#: The module records what of it ran: for its own fuzzer, and for gcov.
+MAKE = ("KCOV_INSTRUMENT=y", "GCOV_PROFILE=y")
 
 
 def cached(name):

@@ -91,6 +91,8 @@ class Kernel:
         """Run make there: (status, what it printed)."""
         words = ["make", f"-j{os.cpu_count()}", "-C", place / directory,
                  f"KDIR={self.headers}"]
+        if debugkernel.DIRECTORY in self.headers.parents:
+            words += debugkernel.MAKE
         if rows.CACHED in self.headers.parents:
             # Without pahole; and the compiler by the name that it has here.
             words += ["CONFIG_DEBUG_INFO_BTF_MODULES=",

@@ -10,15 +10,16 @@ from scenario import COUNTED
 SOURCE = tree.TOP / "selftests" / "guest"
 
 
-def run(name, guest, lab, report, prefix="guest", seconds=30):
-    """name is that of a .c file without its end, or of a script."""
+def run(name, guest, lab, report, prefix="guest", seconds=30, words=""):
+    """name is that of a .c file without its end, or of a script; words are more of
+    its environment."""
     if "." not in name and not tree.built(f"selftests/guest/{name}"):
         raise AssertionError(f"{name}.c is not built")
     doorbell, plain = guest.node(vectors=4), guest.node(vectors=0)
     guest.output("modprobe -a ivshmem_pagewalk ivshmem_importer")
     status, output = guest.run(
         f"cd /tests && IVSHMEM_NODE={doorbell['path']}"
-        f" IVSHMEM_PLAIN_NODE={plain['path']} ./{name} 2>&1", seconds)
+        f" IVSHMEM_PLAIN_NODE={plain['path']} {words} ./{name} 2>&1", seconds)
     (guest.logs / f"{name}.tap").write_text(output)
     results = tap.parse(name.removesuffix(".sh"), output, status)
     for result in results:

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The driver is unbound and bound, the device removed and found again, while
+ * eight threads open it anew each time and sit in every call. IVSHMEM_CYCLES=N
+ * does N cycles. Says how often each call met the end, how long a removal took
+ * at most, and how much memory of the kernel's is gone.
+ */
+#include <stdio.h>
+
+#include "mapping.h"
+#include "sysfs.h"
+
+#define NR_THREADS 8
+#define REMOVE_LIMIT_MS 5000
+#define WORK_LIMIT_MS 20000
+#define LEAK_LIMIT_KB 64
+#define WARM_UP 200
+
+/* An open node, and a mapping of all its memory. */
+struct place {
+	int fd;
+	char *memory;
+	size_t size;
+};
+
+/* What a thread does there, again and again: 0 or -1 and errno. */
+struct call {
+	const char *name;
+	int (*run)(const struct place *at);
+	int end;	/* the errno, or the signal, of a device that is gone */
+};
+
+static int call_info(const struct place *at)
+{
+	struct ivshmem_info info;
+
+	return get_info(at->fd, &info);
+}
+
+static int call_ring(const struct place *at)
+{
+	return ring(at->fd, 0, 3);
+}
+
+static int call_bind(const struct place *at)
+{
+	int efd = new_eventfd();
+	int ret = bind_vector(at->fd, 1, efd);
+	int error = errno;
+
+	close(efd);
+	errno = error;
+	return ret;
+}
+
+static int call_read(const struct place *at)
+{
+	struct ivshmem_event event;
+
+	return read(at->fd, &event, sizeof(event)) < 0 && errno != EAGAIN ? -1 : 0;
+}
+
+static int call_poll(const struct place *at)
+{
+	errno = ENODEV;
+	return poll_now(at->fd, POLLIN) & POLLHUP ? -1 : 0;
+}
+
+static int call_wait(const struct place *at)
+{
+	struct ivshmem_wait wait = {
+		.size = sizeof(wait),
+		.timeout_ns = 1000 * 1000,
+		.vectors = { 0xf },
+	};
+
+	return ioctl(at->fd, IVSHMEM_WAIT, &wait) && errno != ETIMEDOUT ? -1 : 0;
+}
+
+static int call_mmap(const struct place *at)
+{
+	char *mapping = map(at->fd, 0, at->size);
+
+	if (mapping == MAP_FAILED)
+		return -1;
+	touch(mapping + at->size / 2);
+	return munmap(mapping, at->size);
+}
+
+static int call_touch(const struct place *at)
+{
+	errno = SIGBUS;
+	return poke(at->memory + at->size / 4, 1) ||
+	       touch(at->memory + at->size / 2) ? -1 : 0;
+}
+
+static const struct call calls[NR_THREADS] = {
+	{ "info", call_info, ENODEV },
+	{ "ring", call_ring, ENODEV },
+	{ "bind", call_bind, ENODEV },
+	{ "read", call_read, ENODEV },
+	{ "poll", call_poll, ENODEV },
+	{ "wait", call_wait, ENODEV },
+	{ "mmap", call_mmap, ENODEV },
+	{ "memory", call_touch, SIGBUS },
+};
+
+struct worker {
+	const struct call *call;
+	pthread_t thread;
+	atomic_ulong lives;	/* devices that it worked on */
+	atomic_ulong ends;	/* those that ended in its call */
+	int wrong;		/* an errno that no call may give */
+};
+
+static atomic_bool stop;
+static char address[16];
+
+/* Work on one device until it goes away. */
+static void live(struct worker *w, int fd)
+{
+	struct place at = { .fd = fd, .size = shmem_size(fd) };
+	int ret = 0;
+
+	at.memory = map(fd, 0, at.size);
+	if (at.memory == MAP_FAILED)
+		return;
+	atomic_fetch_add(&w->lives, 1);
+	while (!stop && !ret)
+		ret = w->call->run(&at);
+	if (ret && errno == w->call->end)
+		atomic_fetch_add(&w->ends, 1);
+	else if (ret)
+		w->wrong = errno;
+	munmap(at.memory, at.size);
+}
+
+static void *worker_main(void *data)
+{
+	struct worker *w = data;
+	char node[32];
+	int fd;
+
+	while (!stop) {
+		if (!sysfs_node(address, node))
+			continue;
+		fd = open(node, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		live(w, fd);
+		close(fd);
+	}
+	return NULL;
+}
+
+/* KiB that the kernel holds for itself. */
+static long kernel_memory(void)
+{
+	static const char * const fields[] = {
+		"SUnreclaim:", "PageTables:", "VmallocUsed:", "Percpu:",
+	};
+	char line[128], name[32];
+	long sum = 0, kb;
+	FILE *file;
+
+	sysfs_write("/proc/sys/vm/drop_caches", "3");
+	file = fopen("/proc/meminfo", "r");
+	while (file && fgets(line, sizeof(line), file))
+		for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+			if (sscanf(line, "%31s %ld", name, &kb) == 2 &&
+			    !strcmp(name, fields[i]))
+				sum += kb;
+	if (file)
+		fclose(file);
+	return sum;
+}
+
+/* By how much it grew; what is freed is given back a little later. */
+static long grown_since(long before)
+{
+	const double end = now_ms() + WORK_LIMIT_MS;
+	long grown;
+
+	do {
+		grown = kernel_memory() - before;
+	} while (grown > LEAK_LIMIT_KB && now_ms() < end);
+	return grown;
+}
+
+static unsigned long wanted(void)
+{
+	const char *text = getenv("IVSHMEM_CYCLES");
+
+	return text ? strtoul(text, NULL, 10) : 100;
+}
+
+FIXTURE(cycles) {
+	struct worker workers[NR_THREADS];
+	double slowest_ms;
+};
+
+FIXTURE_SETUP(cycles)
+{
+	catch_access_signals();
+	ASSERT_TRUE(sysfs_address(doorbell_node(), address));
+}
+
+FIXTURE_TEARDOWN(cycles)
+{
+	driver_bind(address);
+}
+
+/* How many devices the threads have worked on, together. */
+static unsigned long lives(FIXTURE_DATA(cycles) *self)
+{
+	unsigned long sum = 0;
+
+	for (size_t i = 0; i < NR_THREADS; i++)
+		sum += self->workers[i].lives;
+	return sum;
+}
+
+/* Until a few of them work on the device that is there now. */
+static bool some_work(FIXTURE_DATA(cycles) *self, unsigned long before)
+{
+	const double end = now_ms() + WORK_LIMIT_MS;
+
+	while (lives(self) < before + NR_THREADS / 4)
+		if (now_ms() > end)
+			return false;
+		else
+			sched_yield();
+	return true;
+}
+
+static bool cycle(FIXTURE_DATA(cycles) *self, unsigned long number)
+{
+	const bool removed = number % 4 == 3;
+	double begin = now_ms();
+	unsigned long before;
+
+	if (removed ? pci_remove(address) : driver_unbind(address))
+		return false;
+	begin = now_ms() - begin;
+	if (begin > self->slowest_ms)
+		self->slowest_ms = begin;
+	before = lives(self);
+	if (removed ? pci_rescan() : driver_bind(address))
+		return false;
+	return some_work(self, before);
+}
+
+static bool run(FIXTURE_DATA(cycles) *self, unsigned long count)
+{
+	bool good = true;
+
+	stop = false;
+	for (size_t i = 0; i < NR_THREADS; i++) {
+		self->workers[i].call = &calls[i];
+		if (pthread_create(&self->workers[i].thread, NULL, worker_main,
+				   &self->workers[i]))
+			return false;
+	}
+	/* Who unbinds goes first, or most of the time is spent in queues. */
+	setpriority(PRIO_PROCESS, 0, -20);
+	for (unsigned long i = 0; good && i < count; i++) {
+		good = cycle(self, i);
+		if (i % 500 == 499)
+			printf("# %lu cycles\n", i + 1);
+	}
+	setpriority(PRIO_PROCESS, 0, 0);
+	stop = true;
+	for (size_t i = 0; i < NR_THREADS; i++)
+		pthread_join(self->workers[i].thread, NULL);
+	return good;
+}
+
+TEST_F_TIMEOUT(cycles, with_eight_threads_in_all_calls_harm_nobody, 36000)
+{
+	long before, grown;
+
+	/* Caches of the kernel grow to what such work needs. */
+	ASSERT_TRUE(run(self, WARM_UP));
+	before = kernel_memory();
+	ASSERT_TRUE(run(self, wanted()));
+	grown = grown_since(before);
+	TH_LOG("%lu cycles, a removal took at most %.0f ms, memory grew by %ld KiB",
+	       wanted(), self->slowest_ms, grown);
+	for (size_t i = 0; i < NR_THREADS; i++) {
+		struct worker *w = &self->workers[i];
+
+		TH_LOG("%s: %lu devices, %lu ended in it", w->call->name,
+		       w->lives, w->ends);
+		EXPECT_LT(0, w->ends);
+		EXPECT_EQ(0, w->wrong) TH_LOG("%s", strerror(w->wrong));
+	}
+	EXPECT_LE(self->slowest_ms, REMOVE_LIMIT_MS);
+	EXPECT_LE(grown, LEAK_LIMIT_KB);
+}
+
+TEST_HARNESS_MAIN

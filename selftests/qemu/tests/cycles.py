@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A device that goes and comes back thousands of times: cycles.c for longer.
+
+On the distribution's kernel for volume, on the kernel that finds bugs for races.
+In QEMU 11.1, since one before 8.1 crashes once in some hundred times that a guest
+with two processors moves a BAR. The figures are in the program's output, cycles.tap
+among the logs.
+"""
+import kselftest
+from machine import DEBUG, STANDARD, Machine
+from scenario import full, guests
+
+STOCK = Machine(*STANDARD.devices, smp=2, qemu="11.1")
+BUGS = Machine(*DEBUG.devices, smp=2, memory=DEBUG.memory, kernel=DEBUG.kernel,
+               qemu="11.1")
+
+
+def cycles(machine, count, seconds):
+    @guests(guest=machine)
+    def run(guest, lab, report):
+        return kselftest.run("cycles", guest, lab, report, f"{count} cycles",
+                             seconds, f"IVSHMEM_CYCLES={count}")
+    return run
+
+
+test_thousands_of_lives = cycles(STOCK, 5000, 600)
+test_lives_on_the_kernel_that_finds_bugs = cycles(BUGS, 300, 600)
+test_a_hundred_thousand_lives = full(cycles(STOCK, 100000, 9000))
+test_ten_thousand_lives_on_the_kernel_that_finds_bugs = full(
+    cycles(BUGS, 10000, 18000))
