@@ -14,7 +14,7 @@
 #define REMOVE_LIMIT_MS 5000
 #define WORK_LIMIT_MS 20000
 #define LEAK_LIMIT_KB 64
-#define WARM_UP 200
+#define WARM_UP 100
 
 /* An open node, and a mapping of all its memory. */
 struct place {
@@ -187,13 +187,6 @@ static long grown_since(long before)
 	return grown;
 }
 
-static unsigned long wanted(void)
-{
-	const char *text = getenv("IVSHMEM_CYCLES");
-
-	return text ? strtoul(text, NULL, 10) : 100;
-}
-
 FIXTURE(cycles) {
 	struct worker workers[NR_THREADS];
 	double slowest_ms;
@@ -277,15 +270,16 @@ static bool run(FIXTURE_DATA(cycles) *self, unsigned long count)
 
 TEST_F_TIMEOUT(cycles, with_eight_threads_in_all_calls_harm_nobody, 36000)
 {
+	const unsigned long wanted = number_from("IVSHMEM_CYCLES", 100);
 	long before, grown;
 
 	/* Caches of the kernel grow to what such work needs. */
 	ASSERT_TRUE(run(self, WARM_UP));
 	before = kernel_memory();
-	ASSERT_TRUE(run(self, wanted()));
+	ASSERT_TRUE(run(self, wanted));
 	grown = grown_since(before);
 	TH_LOG("%lu cycles, a removal took at most %.0f ms, memory grew by %ld KiB",
-	       wanted(), self->slowest_ms, grown);
+	       wanted, self->slowest_ms, grown);
 	for (size_t i = 0; i < NR_THREADS; i++) {
 		struct worker *w = &self->workers[i];
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "mapping.h"
+#include "random.h"
 #include "sysfs.h"
 
 #define MAX_STEPS 12
@@ -49,19 +50,6 @@ struct fuzzer {
 	unsigned long done;	/* calls that succeeded */
 };
 
-static __u64 next_random(struct fuzzer *f)
-{
-	f->random ^= f->random << 13;
-	f->random ^= f->random >> 7;
-	f->random ^= f->random << 17;
-	return f->random;
-}
-
-static size_t below(struct fuzzer *f, size_t limit)
-{
-	return next_random(f) % limit;
-}
-
 /* Numbers at which code changes its mind, more often than others. */
 static __u64 interesting(struct fuzzer *f)
 {
@@ -72,9 +60,9 @@ static __u64 interesting(struct fuzzer *f)
 		-4096ULL, -8192ULL,
 	};
 
-	if (below(f, 8))
-		return numbers[below(f, ARRAY_SIZE(numbers))];
-	return next_random(f) >> below(f, 64);
+	if (random_below(&f->random, 8))
+		return numbers[random_below(&f->random, ARRAY_SIZE(numbers))];
+	return random_next(&f->random) >> random_below(&f->random, 64);
 }
 
 /* --- the calls ------------------------------------------------------------------- */
@@ -221,44 +209,45 @@ static call_t *call_of(const struct step *s)
 
 static void random_step(struct fuzzer *f, struct step *s)
 {
-	s->what = next_random(f);
+	s->what = random_next(&f->random);
 	for (size_t i = 0; i < ARRAY_SIZE(s->small); i++)
-		s->small[i] = next_random(f);
+		s->small[i] = random_next(&f->random);
 	for (size_t i = 0; i < ARRAY_SIZE(s->large); i++)
 		s->large[i] = interesting(f);
 }
 
 static void mutate_step(struct fuzzer *f, struct step *s)
 {
-	switch (below(f, 4)) {
+	switch (random_below(&f->random, 4)) {
 	case 0:
 		random_step(f, s);
 		break;
 	case 1:
-		s->small[below(f, ARRAY_SIZE(s->small))] = next_random(f);
+		s->small[random_below(&f->random, ARRAY_SIZE(s->small))] = random_next(&f->random);
 		break;
 	case 2:
-		s->small[below(f, ARRAY_SIZE(s->small))] ^= 1 << below(f, 8);
+		s->small[random_below(&f->random, ARRAY_SIZE(s->small))] ^=
+			1 << random_below(&f->random, 8);
 		break;
 	default:
-		s->large[below(f, ARRAY_SIZE(s->large))] = interesting(f);
+		s->large[random_below(&f->random, ARRAY_SIZE(s->large))] = interesting(f);
 	}
 }
 
 static void next_input(struct fuzzer *f, struct input *input)
 {
-	size_t changes = 1 + below(f, 4);
+	size_t changes = 1 + random_below(&f->random, 4);
 
-	if (!f->nr_corpus || !below(f, 10)) {
-		input->count = 1 + below(f, MAX_STEPS);
+	if (!f->nr_corpus || !random_below(&f->random, 10)) {
+		input->count = 1 + random_below(&f->random, MAX_STEPS);
 		for (int i = 0; i < input->count; i++)
 			random_step(f, &input->steps[i]);
 		return;
 	}
-	*input = f->corpus[below(f, f->nr_corpus)];
+	*input = f->corpus[random_below(&f->random, f->nr_corpus)];
 	while (changes--)
-		mutate_step(f, &input->steps[below(f, input->count)]);
-	if (input->count < MAX_STEPS && !below(f, 3))
+		mutate_step(f, &input->steps[random_below(&f->random, input->count)]);
+	if (input->count < MAX_STEPS && !random_below(&f->random, 3))
 		random_step(f, &input->steps[input->count++]);
 }
 
@@ -328,13 +317,6 @@ static void *unbind_main(void *data)
 		nanosleep(&pause, NULL);
 	}
 	return NULL;
-}
-
-static unsigned long number_from(const char *variable, unsigned long otherwise)
-{
-	const char *text = getenv(variable);
-
-	return text ? strtoul(text, NULL, 10) : otherwise;
 }
 
 FIXTURE(fuzz) {

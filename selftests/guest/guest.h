@@ -45,6 +45,15 @@
 	EXPECT_EQ(wanted, errno); \
 } while (0)
 
+/* A number that the environment may change. */
+static inline MAYBE_UNUSED unsigned long number_from(const char *variable,
+						     unsigned long otherwise)
+{
+	const char *text = getenv(variable);
+
+	return text ? strtoul(text, NULL, 0) : otherwise;
+}
+
 static inline const char *node_from(const char *variable)
 {
 	const char *path = getenv(variable);

@@ -11,9 +11,7 @@
 
 static unsigned long cycles(void)
 {
-	const char *text = getenv("IVSHMEM_CYCLES");
-
-	return text ? strtoul(text, NULL, 10) : 20;
+	return number_from("IVSHMEM_CYCLES", 20);
 }
 
 FIXTURE(remove) {

@@ -129,13 +129,6 @@ FIXTURE_TEARDOWN(waiters)
 	driver_bind(self->address);
 }
 
-static unsigned long races(void)
-{
-	const char *text = getenv("IVSHMEM_RACES");
-
-	return text ? strtoul(text, NULL, 10) : 200;
-}
-
 static void spin_ns(unsigned long ns)
 {
 	const double end_ms = now_ms() + ns / 1e6;
@@ -164,7 +157,7 @@ static double race(FIXTURE_DATA(waiters) *self, unsigned long delay_ns)
 
 TEST_F_TIMEOUT(waiters, come_back_however_soon_the_device_goes, 36000)
 {
-	const unsigned long count = races();
+	const unsigned long count = number_from("IVSHMEM_RACES", 200);
 	double slowest = 0;
 	char node[32];
 

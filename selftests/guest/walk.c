@@ -5,6 +5,7 @@
  * IVSHMEM_SEED=N walks another way; IVSHMEM_STEPS=N further.
  */
 #include "mapping.h"
+#include "random.h"
 
 #define AREA_PAGES 1100	/* more than two page tables span: 4.3 MiB */
 #define MAX_RUN 64
@@ -28,19 +29,6 @@ struct walk {
 	__u64 random;
 	const char *failed;
 };
-
-static __u64 next_random(struct walk *w)
-{
-	w->random ^= w->random << 13;
-	w->random ^= w->random >> 7;
-	w->random ^= w->random << 17;
-	return w->random;
-}
-
-static size_t below(struct walk *w, size_t limit)
-{
-	return next_random(w) % limit;
-}
 
 static char *at(const struct walk *w, size_t slot)
 {
@@ -87,15 +75,15 @@ static void split(struct walk *w, size_t slot)
 
 static void random_range(struct walk *w, size_t *first, size_t *count)
 {
-	*count = 1 + below(w, MAX_RUN);
-	*first = below(w, AREA_PAGES - *count + 1);
+	*count = 1 + random_below(&w->random, MAX_RUN);
+	*first = random_below(&w->random, AREA_PAGES - *count + 1);
 }
 
 static int random_prot(struct walk *w)
 {
 	const int prots[] = { RW, RW, RW, PROT_READ, PROT_NONE };
 
-	return prots[below(w, ARRAY_SIZE(prots))];
+	return prots[random_below(&w->random, ARRAY_SIZE(prots))];
 }
 
 /* --- the steps ---------------------------------------------------------------- */
@@ -107,7 +95,7 @@ static void step_mmap(struct walk *w)
 	void *got;
 
 	random_range(w, &first, &count);
-	page = below(w, w->pages + 4);
+	page = random_below(&w->random, w->pages + 4);
 	split(w, first);
 	split(w, first + count);
 	got = mmap(at(w, first), count * w->page, prot, MAP_SHARED | MAP_FIXED,
@@ -163,9 +151,9 @@ static void step_mprotect(struct walk *w)
 /* A run of pages in one VMA; false if the place is empty. */
 static bool random_run(struct walk *w, size_t *first, size_t *count)
 {
-	size_t want = 1 + below(w, MAX_RUN);
+	size_t want = 1 + random_below(&w->random, MAX_RUN);
 
-	*first = below(w, AREA_PAGES);
+	*first = random_below(&w->random, AREA_PAGES);
 	if (!w->slots[*first].vma)
 		return false;
 	for (*count = 1; *count < want; (*count)++)
@@ -183,7 +171,7 @@ static void step_move(struct walk *w)
 
 	if (!random_run(w, &from, &count))
 		return;
-	to = below(w, AREA_PAGES - count + 1);
+	to = random_below(&w->random, AREA_PAGES - count + 1);
 	if (to < from + count && from < to + count)
 		return;
 	split(w, from);
@@ -210,7 +198,7 @@ static void step_grow(struct walk *w)
 	if (!random_run(w, &first, &count))
 		return;
 	got = mremap(at(w, first), count * w->page, (count + 1) * w->page,
-		     below(w, 2) ? MREMAP_MAYMOVE : 0);
+		     random_below(&w->random, 2) ? MREMAP_MAYMOVE : 0);
 	must(w, got == MAP_FAILED && errno == EFAULT, "mremap grow is EFAULT");
 }
 
@@ -221,7 +209,7 @@ static void step_shrink(struct walk *w)
 
 	if (!random_run(w, &first, &count) || count < 2)
 		return;
-	rest = 1 + below(w, count - 1);
+	rest = 1 + random_below(&w->random, count - 1);
 	split(w, first);
 	split(w, first + rest);
 	split(w, first + count);
@@ -236,7 +224,7 @@ static void look(struct walk *w, size_t i)
 {
 	const struct slot *slot = &w->slots[i];
 	__u64 *word = (__u64 *)at(w, i) + word_of(slot->page);
-	__u64 value = 0, new = next_random(w);
+	__u64 value = 0, new = random_next(&w->random);
 
 	if (!(slot->prot & PROT_READ)) {
 		must(w, peek(word, &value) == SIGSEGV, "no access is SIGSEGV");
@@ -264,23 +252,16 @@ static unsigned long walk(struct walk *w, unsigned long count)
 	unsigned long i;
 
 	for (i = 0; i < count && !w->failed; i++) {
-		size_t step = below(w, ARRAY_SIZE(steps) + 2);
+		size_t step = random_below(&w->random, ARRAY_SIZE(steps) + 2);
 
 		/* mmap more often: else the area empties. */
 		steps[step < ARRAY_SIZE(steps) ? step : 0](w);
 		for (int k = 0; k < 4; k++)
-			look(w, below(w, AREA_PAGES));
+			look(w, random_below(&w->random, AREA_PAGES));
 		for (size_t k = 0; i % 500 == 499 && k < AREA_PAGES; k++)
 			look(w, k);
 	}
 	return i;
-}
-
-static unsigned long number_from(const char *variable, unsigned long otherwise)
-{
-	const char *text = getenv(variable);
-
-	return text ? strtoul(text, NULL, 0) : otherwise;
 }
 
 FIXTURE(walk) {
