@@ -67,12 +67,12 @@ struct ivshmem_device;
  * @stopped: the handler goes: @irq is not disabled any more
  * @backoff_end: ends @backing_off
  * @burst_jiffies: the tick of the last interrupt; of the handler alone
- * @burst: interrupts in that tick; of the handler alone
+ * @burst_left: one more than may still come in it; of the handler alone
  */
 struct ivshmem_vector {
+	spinlock_t lock;
 	struct ivshmem_device *ivd;
 	atomic64_t fired;
-	spinlock_t lock;
 	struct list_head bindings;
 	unsigned int nr_bindings;
 	unsigned int nr_masked;
@@ -85,7 +85,7 @@ struct ivshmem_vector {
 	bool stopped;
 	struct delayed_work backoff_end;
 	unsigned long burst_jiffies;
-	unsigned int burst;
+	unsigned int burst_left;
 };
 
 /**
@@ -306,7 +306,22 @@ void ivshmem_mask_stop(struct ivshmem_vector *vec);
 void ivshmem_mask_binding(struct ivshmem_vector *vec,
 			  struct ivshmem_binding *binding, bool masked);
 void ivshmem_mask_files(struct ivshmem_device *ivd, int change);
-void ivshmem_mask_throttle(struct ivshmem_vector *vec);
+void ivshmem_mask_back_off(struct ivshmem_vector *vec);
+extern unsigned int ivshmem_mask_max_rate;
+
+/**
+ * ivshmem_mask_throttle() - count an interrupt, and back off from too many
+ * @vec: the vector whose handler calls; nobody else uses the counts
+ */
+static inline void ivshmem_mask_throttle(struct ivshmem_vector *vec)
+{
+	if (unlikely(vec->burst_jiffies != jiffies)) {
+		vec->burst_jiffies = jiffies;
+		vec->burst_left = READ_ONCE(ivshmem_mask_max_rate) / HZ + 1;
+	}
+	if (unlikely(!--vec->burst_left))
+		ivshmem_mask_back_off(vec);
+}
 
 /* debugfs.c: the counters */
 void ivshmem_debugfs_init(void);

@@ -14,8 +14,8 @@
 /* How long a vector that fired too fast is left off. */
 #define IVSHMEM_BACKOFF_MS	10
 
-static unsigned int max_rate = 100000;
-module_param(max_rate, uint, 0644);
+unsigned int ivshmem_mask_max_rate = 100000;
+module_param_named(max_rate, ivshmem_mask_max_rate, uint, 0644);
 MODULE_PARM_DESC(max_rate, "Interrupts of one vector in a second, measured over one tick, above which it is switched off for 10 ms; 0: no limit (default: 100000)");
 
 /* With vec->lock, interrupts off. */
@@ -74,9 +74,14 @@ void ivshmem_mask_files(struct ivshmem_device *ivd, int change)
 	}
 }
 
-/* Not inline: the handler would save registers for it each time. */
-static noinline void ivshmem_mask_back_off(struct ivshmem_vector *vec)
+/**
+ * ivshmem_mask_back_off() - switch a vector off for a while, if there is a limit
+ * @vec: the vector whose handler calls
+ */
+void ivshmem_mask_back_off(struct ivshmem_vector *vec)
 {
+	if (!READ_ONCE(ivshmem_mask_max_rate))
+		return;
 	spin_lock(&vec->lock);
 	if (!vec->stopped && !vec->backing_off) {
 		vec->backing_off = true;
@@ -98,22 +103,6 @@ static void ivshmem_mask_back_on(struct work_struct *work)
 	vec->backing_off = false;
 	ivshmem_mask_update(vec);
 	spin_unlock_irq(&vec->lock);
-}
-
-/**
- * ivshmem_mask_throttle() - count an interrupt, and back off from too many
- * @vec: the vector whose handler calls; nobody else uses the counts
- */
-void ivshmem_mask_throttle(struct ivshmem_vector *vec)
-{
-	unsigned int rate = READ_ONCE(max_rate);
-
-	if (vec->burst_jiffies != jiffies) {
-		vec->burst_jiffies = jiffies;
-		vec->burst = 0;
-	}
-	if (unlikely(++vec->burst * HZ > rate) && rate)
-		ivshmem_mask_back_off(vec);
 }
 
 /** ivshmem_mask_init() - of a new vector, which is on */

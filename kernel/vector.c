@@ -21,7 +21,7 @@ static void ivshmem_binding_signal(struct ivshmem_vector *vec,
 		eventfd_signal(binding->eventfd);
 		vec->delivered++;
 	}
-	if (unlikely(binding->mode == IVSHMEM_MASK_ONE_SHOT))
+	if (binding->mode == IVSHMEM_MASK_ONE_SHOT)
 		ivshmem_mask_binding(vec, binding, true);
 }
 
@@ -29,7 +29,11 @@ static void ivshmem_binding_signal(struct ivshmem_vector *vec,
 static void ivshmem_binding_fire(struct ivshmem_vector *vec,
 				 struct ivshmem_binding *binding)
 {
-	if (unlikely(binding->masked) && !READ_ONCE(vec->ivd->dead)) {
+	if (likely(binding->mode == IVSHMEM_MASK_OFF)) {
+		/* It has an eventfd, or would not be on the list. */
+		eventfd_signal(binding->eventfd);
+		vec->delivered++;
+	} else if (binding->masked && !READ_ONCE(vec->ivd->dead)) {
 		binding->missed = true;
 		vec->suppressed++;
 	} else {

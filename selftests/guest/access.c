@@ -152,6 +152,27 @@ TEST_F(access, proc_self_mem_writes_the_mapping)
 	close(mem);
 }
 
+/* A debugger may write where its program may not, but not past the file's rights. */
+TEST_F(access, proc_self_mem_cannot_write_what_a_read_only_file_maps)
+{
+	int fd = open(plain_node(), O_RDONLY);
+	int mem = open("/proc/self/mem", O_RDWR);
+	char *memory = mmap(NULL, self->size, PROT_READ, MAP_SHARED, fd, 0);
+
+	ASSERT_LE(0, mem);
+	ASSERT_NE(MAP_FAILED, memory);
+	/* Touched and untouched. */
+	ASSERT_EQ(self->whole[0], memory[0]);
+	for (size_t at = 0; at < self->size; at += self->size / 2) {
+		EXPECT_ERRNO(EIO, pwrite(mem, "word", 4,
+					 (off_t)(unsigned long)memory + at));
+		EXPECT_NE(0, memcmp("word", self->whole + at, 4));
+	}
+	munmap(memory, self->size);
+	close(mem);
+	close(fd);
+}
+
 /* The kernel faults nothing in for a debugger: it may see it or not, no more. */
 TEST_F(access, proc_self_mem_of_the_untouched_is_right_or_eio)
 {

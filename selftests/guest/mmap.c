@@ -246,6 +246,20 @@ TEST_F(mmap, of_a_write_only_file_is_eacces)
 	close(fd);
 }
 
+/* Where map_registers=1 puts them, with the status page before. */
+TEST_F(mmap, of_the_registers_is_einval_unless_the_module_allows_it)
+{
+	const __u64 at = 1ULL << 43;
+	struct ivshmem_info info;
+
+	ASSERT_EQ(0, get_info(self->fd, &info));
+	EXPECT_EQ(0, info.features & IVSHMEM_FEATURE_MAPPED_REGS);
+	EXPECT_EQ(0, info.regs_offset);
+	for (int i = -1; i <= 1; i++)
+		EXPECT_MAP_ERRNO(EINVAL, map_raw(self->fd, at + i * self->page,
+						 self->page));
+}
+
 /* --- one memory ---------------------------------------------------------------- */
 
 TEST_F(mmap, twice_shows_the_same_bytes)

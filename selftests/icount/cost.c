@@ -16,6 +16,8 @@
 #define ABSENT IVSHMEM_PEER_MAX
 /* A longer time between two looks at the clock was an interrupt. */
 #define GAP 150
+/* One that took longer had a tick of the clock in it. */
+#define TICK 1000
 
 #define EXPECT_COST(limit, call) do { \
 	long cost_ = (call); \
@@ -142,7 +144,8 @@ static struct arrival arrival_cost(int fd, int polled)
 	long empty = COST((void)0);
 	struct ivshmem_event event;
 
-	for (int i = 0; i < RUNS; i++) {
+	/* On a busy host a tick may come with each interrupt for a while. */
+	for (int i = 0; i < RUNS || (best.handler > TICK && i < 20 * RUNS); i++) {
 		__u64 start;
 
 		best.handler = least(best.handler, interrupt_cost(fd, polled));
@@ -170,8 +173,8 @@ TEST_F(cost, of_an_interrupt_until_an_eventfd_returns)
 
 	ASSERT_EQ(0, bind_vector(self->fd, 0, self->efd));
 	cost = arrival_cost(self->fd, self->efd);
-	EXPECT_COST(720, cost.handler);
-	EXPECT_COST(1590, cost.handler + cost.read);
+	EXPECT_COST(700, cost.handler);
+	EXPECT_COST(1545, cost.handler + cost.read);
 }
 
 static int wait_for_vector_0(int fd)

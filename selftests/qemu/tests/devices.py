@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Devices of all sizes and numbers of vectors: the driver shows what they are."""
+import json
+
 import hugepages
 from machine import Doorbell, Machine, Plain
 from rings import heard, listen, own_id, ring
@@ -100,6 +102,29 @@ def test_two_doorbell_devices_in_one_guest(one):
     one.output("printf two | ivshmemctl -d 1 write 0")
     assert one.output("ivshmemctl -d 0 read 0 3") == "one"
     assert one.output("ivshmemctl -d 1 read 0 3") == "two"
+
+
+@guests(one=Machine(Doorbell(vectors=2, server="first"),
+                    Doorbell(vectors=2, server="second"),
+                    append="ivshmem_guest.map_registers=1"), fresh=True)
+def test_registers_that_share_their_page_with_others_are_not_offered(one):
+    """Linux puts those of two devices that come together next to each other."""
+    assert rings_by(one) == ["store", "store"]
+    for node in one.nodes():
+        one.output(f"echo 1 > /sys/bus/pci/devices/{node['address']}/remove")
+    one.output("echo 1 > /sys/bus/pci/rescan")
+    assert rings_by(one) == ["ioctl", "ioctl"]
+    assert one.output("dmesg").count("registers share their page") == 2
+    job = listen(one, 1, device=0)
+    ring(one, 0, 1, device=0)
+    heard(job, 1)
+
+
+def rings_by(one):
+    """Of each device what `ivshmemctl info` says."""
+    texts = [one.output(f"ivshmemctl -d {node['path']} info --json")
+             for node in one.nodes()]
+    return [json.loads(text)["info"][0]["ring"] for text in texts]
 
 
 @guests(one=Machine(Plain(), Plain(4096)))

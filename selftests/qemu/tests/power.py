@@ -13,7 +13,8 @@ from scenario import guests
 from tree import MIB
 
 SLEEPER = Machine(Doorbell(vectors=3))
-SLEEPER_PC = Machine(Doorbell(vectors=3), machine="pc")
+SLEEPER_PC = Machine(Doorbell(vectors=3), machine="pc",
+                     append="ivshmem_guest.map_registers=1")
 AWAKE = "PM: suspend exit"
 TWO_CPUS = Machine(Doorbell(vectors=2), smp=2)
 
