@@ -23,12 +23,23 @@ def test_a_peer_is_not_migrated(guest):
 
 
 @guests(here=Machine(Plain(master=True)), fresh=True)
-def test_a_master_takes_its_memory_along(here, lab):
-    here.output("printf along | ivshmemctl write 4096")
+def test_a_master_takes_its_memory_and_mappings_along(here, lab):
+    here.output("printf 1111 | ivshmemctl write 0;"
+                " printf along | ivshmemctl write 4096")
     before = here.nodes()
+    watching = here.start("survive")
+    watching.wait_for(word("1111"))
     there = move(here, lab, plain_devices(here))
     assert there.nodes() == before
     assert there.output("ivshmemctl read 4096 5") == "along"
+    there.output("printf 2222 | ivshmemctl write 0")
+    moved(watching, there).wait_for(word("2222"))
+    assert not watching.ended()
+
+
+def word(text):
+    """The number that survive prints for four characters."""
+    return int.from_bytes(text.encode(), "little")
 
 
 @guests(here=HERE, other=HERE, fresh=True)
