@@ -55,13 +55,15 @@ static const char *kept_name(uint32_t id, int vector)
 	return name;
 }
 
-static void peer_store(struct peers *peers, const struct peer *peer)
+static int peer_store(struct peers *peers, const struct peer *peer)
 {
 	int i;
 
-	for (i = 0; i < (int)peers->nr_vectors; i++)
-		store_add(kept_name(peer->id, i), peer->eventfds[i]);
-	store_add(kept_name(peer->id, -1), peer->sock);
+	for (i = 0; i < (int)peers->nr_vectors; i++) {
+		if (store_add(kept_name(peer->id, i), peer->eventfds[i]))
+			return -1;
+	}
+	return store_add(kept_name(peer->id, -1), peer->sock);
 }
 
 void peer_forget(struct peers *peers, struct peer *peer)
@@ -196,7 +198,10 @@ static int peer_enter(struct peers *peers, struct peer *peer)
 	if (peer_make_eventfds(peers, peer) || peer_watch(peers, peer))
 		return -1;
 	peer->state->stage = STAGE_JOINING;
-	peer_store(peers, peer);
+	if (peer_store(peers, peer)) {
+		peer_forget(peers, peer);
+		return -1;
+	}
 	peer_admit(peers, peer);
 	return 0;
 }

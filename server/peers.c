@@ -76,6 +76,8 @@ static void peers_announce(struct peers *peers, struct peer *joined)
 	}
 }
 
+static const char store_silent[] = "the keeper, or systemd, does not answer";
+
 static bool has_sent_bytes(int sock)
 {
 	char byte;
@@ -99,6 +101,8 @@ static const char *join_obstacle(const struct peers *peers, int sock,
 
 	if (!obstacle && has_sent_bytes(sock))
 		return "it sent bytes, but only the server speaks";
+	if (!obstacle && !store_answers())
+		return store_silent;
 	return obstacle;
 }
 
@@ -140,7 +144,9 @@ void peers_join(struct peers *peers, int sock)
 	}
 	peer = peer_new(peers, sock, &cred);
 	if (!peer) {
-		peers_refuse(peers, sock, strerror(errno));
+		obstacle = strerror(errno);
+		peers_refuse(peers, sock,
+			     store_answers() ? obstacle : store_silent);
 		return;
 	}
 	peers->state->joins++;
@@ -267,13 +273,13 @@ void peers_tick(struct peers *peers)
 
 int peers_timeout(const struct peers *peers)
 {
-	int timeout = -1;
+	int timeout = store_flush() ? -1 : RETRY_MS;
 	unsigned int i;
 
 	for (i = 0; i < peers->nr; i++) {
 		if (peers->peer[i]->retry)
 			return RETRY_MS;
-		if (peers->peer[i]->queue.count)
+		if (peers->peer[i]->queue.count && timeout < 0)
 			timeout = STALL_CHECK_MS;
 	}
 	return timeout;

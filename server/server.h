@@ -145,8 +145,12 @@ void listener_close(struct listener *listener, bool final);
 
 /* Whether somebody keeps descriptors for us: systemd, or a keeper. */
 bool store_is_there(void);
-void store_add(const char *name, int fd);
+/* Fails if the manager does not read what it is sent. */
+int store_add(const char *name, int fd);
+/* Now, or by store_flush(), which is false as long as there is more. */
 void store_remove(const char *name);
+bool store_flush(void);
+bool store_answers(void);
 void store_say_ready(void);
 /* Once, at the start; then what was kept is taken by its name, or -1. */
 int store_receive(void);

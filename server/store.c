@@ -4,11 +4,15 @@
  * or by our own keeper, which speaks the same protocol (sd_notify(3)). What was
  * kept comes back at the next start. Without a manager all of it does nothing.
  */
+#include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -19,8 +23,16 @@ struct kept {
 	int fd;			/* -1: taken */
 };
 
+/* How long a manager may take that is only busy; one that is stopped, once. */
+#define PATIENCE_MS 2000
+#define NAME_SIZE 24
+
 static struct kept *kept;
 static int nr_kept;
+
+/* Names that are to be removed, as soon as the manager has room for it. */
+static char (*removals)[NAME_SIZE];
+static unsigned int nr_removals, room_for_removals;
 
 bool store_is_there(void)
 {
@@ -38,22 +50,108 @@ static void store_complain(int err)
 	said = said || err < 0;
 }
 
-void store_add(const char *name, int fd)
+/* Connected to the manager, and never used: poll() says if there is room. */
+static int manager_socket(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const char *path = getenv("NOTIFY_SOCKET");
+	static int sock = -1;
+	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+				     strlen(path));
+
+	if (sock >= 0 || strlen(path) >= sizeof(address.sun_path))
+		return sock;
+	memcpy(address.sun_path, path, strlen(path));
+	if (*path == '@')
+		*address.sun_path = '\0';
+	sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (sock >= 0 && connect(sock, (struct sockaddr *)&address, size)) {
+		close(sock);
+		sock = -1;
+	}
+	return sock;
+}
+
+/* A message to a manager that reads none would stop us, and so all peers. */
+static bool manager_reads(int patience_ms)
+{
+	struct pollfd pollfd = { .fd = manager_socket(), .events = POLLOUT };
+	static bool stuck;
+	bool reads = pollfd.fd < 0 ||
+		     poll(&pollfd, 1, stuck ? 0 : patience_ms) != 0;
+
+	stuck = !reads && (stuck || patience_ms);
+	return reads;
+}
+
+static void send_removal(const char *name)
+{
+	store_complain(sd_notifyf(0, "FDSTOREREMOVE=1\nFDNAME=%s", name));
+}
+
+static bool flush(int patience_ms)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_removals && manager_reads(patience_ms); i++)
+		send_removal(removals[i]);
+	nr_removals -= i;
+	if (i)
+		memmove(removals, removals + i, nr_removals * NAME_SIZE);
+	return !nr_removals;
+}
+
+bool store_flush(void)
+{
+	return flush(0);
+}
+
+bool store_answers(void)
+{
+	return !store_is_there() ||
+	       (flush(PATIENCE_MS) && manager_reads(PATIENCE_MS));
+}
+
+/* In order: what is added now may have a name that is yet to be removed. */
+int store_add(const char *name, int fd)
 {
 	char text[64];
 
 	if (!store_is_there())
-		return;
+		return 0;
+	if (!store_answers()) {
+		errno = ETIMEDOUT;
+		return -1;
+	}
 	/* Without FDPOLL=0 systemd drops the socket of a peer that hung up. */
 	snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);
 	store_complain(sd_pid_notify_with_fds(0, 0, text, &fd, 1));
+	return 0;
+}
+
+/* Without memory for it there is only one way: to wait until it is sent. */
+static bool put_off(const char *name)
+{
+	void *more;
+
+	if (nr_removals == room_for_removals) {
+		more = realloc(removals, (room_for_removals + 64) * NAME_SIZE);
+		if (!more)
+			return false;
+		removals = more;
+		room_for_removals += 64;
+	}
+	snprintf(removals[nr_removals++], NAME_SIZE, "%s", name);
+	return true;
 }
 
 void store_remove(const char *name)
 {
-	if (store_is_there())
-		store_complain(sd_notifyf(0, "FDSTOREREMOVE=1\nFDNAME=%s",
-					  name));
+	if (!store_is_there())
+		return;
+	if ((!store_flush() || !manager_reads(0)) && put_off(name))
+		return;
+	send_removal(name);
 }
 
 void store_say_ready(void)

@@ -443,6 +443,62 @@ TEST_F(restart, a_server_outlives_its_keeper_and_says_that_it_is_alone)
 	EXPECT_NE(NULL, self->peers[2]);
 }
 
+/* Until one is refused: the keeper's socket takes a few messages unread. */
+static bool join_until_refused(struct server *server, struct peer **peers)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_PEERS; i++) {
+		peers[i] = peer_join(server->socket, NR_VECTORS);
+		if (!peers[i])
+			return true;
+	}
+	return false;
+}
+
+/* The keeper has to be given the processor before it reads. */
+static struct peer *join_at_last(struct server *server)
+{
+	struct peer *peer = NULL;
+	int i;
+
+	for (i = 0; !peer && i < 1000; i++)
+		peer = peer_join(server->socket, NR_VECTORS);
+	return peer;
+}
+
+TEST_F(restart, a_stopped_keeper_costs_newcomers_their_place_and_nobody_else_anything)
+{
+	unsigned int before, i;
+
+	START("");
+	ASSERT_TRUE(kill_server(&self->server));
+	before = server_open_files(&self->server);
+	JOIN(2);
+	ASSERT_EQ(0, kill(self->server.pid, SIGSTOP));
+	ASSERT_TRUE(join_until_refused(&self->server, self->peers + 2));
+	EXPECT_TRUE(server_says(&self->server, "the keeper, or systemd, does not answer"));
+	/* A leave is told at once, and the keeper learns of it later. */
+	peer_close(self->peers[1]);
+	self->peers[1] = NULL;
+	EXPECT_TRUE(peer_misses(self->peers[0], 1));
+	ASSERT_EQ(0, kill(self->server.pid, SIGCONT));
+	self->peers[1] = join_at_last(&self->server);
+	ASSERT_NE(NULL, self->peers[1]);
+	for (i = 1; i < NR_PEERS && self->peers[i]; i++) {
+		int id = self->peers[i]->own_id;
+
+		peer_close(self->peers[i]);
+		self->peers[i] = NULL;
+		EXPECT_TRUE(peer_misses(self->peers[0], id));
+	}
+	ASSERT_TRUE(kill_server(&self->server));
+	EXPECT_TRUE(server_said(&self->server, "goes on with 1 peers"));
+	/* One peer, and not a descriptor of those that left or were refused. */
+	EXPECT_EQ(before + NR_VECTORS + 1, server_open_files(&self->server));
+	EXPECT_EQ(0, self->peers[0]->violations);
+}
+
 TEST_F(restart, a_second_keeper_on_the_socket_fails_and_leaves_the_first_alone)
 {
 	struct server second = self->server;
