@@ -2,6 +2,8 @@
 /*
  * ivshmemctl info: what one device is, as the driver says it now.
  */
+#include <stdio.h>
+
 #include "ctl.h"
 #include "table.h"
 
@@ -44,6 +46,14 @@ static void print_info(const char *node, const struct ivsh_info *info,
 	table_free(table);
 }
 
+/* Such memory was not made by ivshmemd, or with a name that others open. */
+static void warn_of_memory(const char *node, const struct ivsh_info *info)
+{
+	if (ivsh_info_may_shrink(info))
+		fprintf(stderr, "ivshmemctl: %s: others can shrink this memory, and who touches it then is killed by SIGBUS: ivshmemd seals it, without -M and -m\n",
+			node);
+}
+
 static int run_info(struct ctl *ctl, int argc, char **argv)
 {
 	bool json = parse_json_option(ctl, argc, argv);
@@ -54,10 +64,12 @@ static int run_info(struct ctl *ctl, int argc, char **argv)
 	if (!device)
 		return STATUS_FAILED;
 	info = ivsh_device_get_info(device);
-	if (info)
+	if (info) {
 		print_info(ivsh_device_path(device), info, json);
-	else
+		warn_of_memory(ivsh_device_path(device), info);
+	} else {
 		status = device_failed(device);
+	}
 	ivsh_info_free(info);
 	ivsh_device_close(device);
 	return status;

@@ -584,6 +584,22 @@ TEST_F(memory, read_only_cannot_be_written)
 	ivsh_device_close(device);
 }
 
+TEST_F(memory, guarded_region_outlives_memory_that_shrinks)
+{
+	struct ivsh_region *region = ivsh_region_map(self->device, 0, 0, 0);
+	volatile char *byte = (char *)ivsh_region_address(region) + SIZE - 1;
+
+	ASSERT_NE(NULL, region);
+	*byte = 'x';
+	ASSERT_EQ(0, ivsh_region_guard(region));
+	ASSERT_EQ(0, truncate(self->path, 0));
+	EXPECT_EQ(0, *byte);
+	EXPECT_TRUE(ivsh_region_is_lost(region));
+	*byte = 'y';
+	EXPECT_EQ('y', *byte);
+	ivsh_region_unmap(region);
+}
+
 TEST_F(memory, absent_is_enoent)
 {
 	EXPECT_NULL_ERRNO(ENOENT, ivsh_device_open("shm:/ivshmem-absent"));

@@ -141,6 +141,42 @@ TEST_F(options, help_names_every_option)
 		EXPECT_TRUE(server_said(&self->server, names[i]));
 }
 
+/* What a shell has of this command: -1 if it could not be run. */
+static int bytes_of(const char *arguments)
+{
+	char command[4200], text[4096];
+	FILE *output;
+	int length;
+
+	snprintf(command, sizeof(command), "%s %s", server_program(), arguments);
+	output = popen(command, "re");
+	if (!output)
+		return -1;
+	length = (int)fread(text, 1, sizeof(text), output);
+	pclose(output);
+	return length;
+}
+
+TEST_F(options, errors_go_to_stderr_and_only_there)
+{
+	EXPECT_EQ(0, bytes_of("-F --frob 2>/dev/null"));
+	EXPECT_LT(0, bytes_of("-F --frob 2>&1 >/dev/null"));
+	EXPECT_EQ(0, bytes_of("-F -S /nowhere/socket 2>/dev/null"));
+	EXPECT_LT(0, bytes_of("--help 2>/dev/null"));
+}
+
+TEST_F(options, there_is_no_banner)
+{
+	char arguments[160];
+
+	snprintf(arguments, sizeof(arguments), "-F -S %s", self->server.socket);
+	ASSERT_TRUE(server_run(&self->server, arguments));
+	while (access(server_path(&self->server, "socket.control"), F_OK))
+		ASSERT_TRUE(server_alive(&self->server));
+	EXPECT_EQ(0, server_stop(&self->server));
+	EXPECT_EQ(0, self->server.log_length);
+}
+
 TEST_F(options, version_is_shown)
 {
 	EXPECT_TRUE(shows(&self->server, "--version",

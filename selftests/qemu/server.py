@@ -2,7 +2,7 @@
 """server: an ivshmemd for the guests of a test.
 
 The memory is a POSIX shared memory object of a random name, so that the test
-can look at it from the host.
+can look at it from the host; or as users have it by default, sealed.
 """
 import os
 import secrets
@@ -28,11 +28,12 @@ def program():
 
 class Server:
     def __init__(self, size=tree.MIB, vectors=1, log=None, hugetlb=None,
-                 keeper=False, announce_leave=True):
+                 keeper=False, announce_leave=True, sealed=False):
         self.directory = tree.scratch()
         self.socket = self.directory / "server"
-        self.name = None if hugetlb else "ivshmem-" + secrets.token_hex(4)
-        memory = ["-m", str(hugetlb)] if hugetlb else ["-M", self.name]
+        named = not hugetlb and not sealed
+        self.name = "ivshmem-" + secrets.token_hex(4) if named else None
+        memory = ["-M", self.name] if named else ["-m", str(hugetlb)] if hugetlb else []
         self.command = [str(program()), "-F", "-S", str(self.socket),
                         "-l", str(size), "-n", str(vectors), *memory]
         if keeper:
