@@ -364,10 +364,18 @@ IVSH_API int ivsh_channel_release(struct ivsh_channel *channel)
 
 /* --- whole messages ------------------------------------------------------ */
 
-/* Wait after EAGAIN; another errno stays. */
+/*
+ * Wait after EAGAIN; another errno stays. A channel that breaks meanwhile is
+ * ready at once and for ever, and its indices may look sound again.
+ */
 static int wait_again(struct ivsh_channel *channel, int64_t timeout_ns)
 {
-	return errno == EAGAIN ? ivsh_channel_wait(channel, timeout_ns) : -1;
+	int error;
+
+	if (errno != EAGAIN || ivsh_channel_wait(channel, timeout_ns))
+		return -1;
+	error = channel->refuse[channel->consumer];
+	return error ? ivsh_fail(error) : 0;
 }
 
 static inline void copy(void *to, const void *from, size_t length)

@@ -569,6 +569,21 @@ TEST_F(records, length_that_no_record_has_is_ebadmsg)
 	}
 }
 
+/* It is full, and what it has not published yet it never will. */
+TEST_F(records, producer_taken_over_while_it_waits_for_room_is_estale)
+{
+	struct ivsh_channel *producer = self->pair.producer;
+	char message[40] = { 0 };
+
+	while (ivsh_channel_reserve(producer, sizeof(message)))
+		ASSERT_EQ(0, ivsh_channel_commit(producer, sizeof(message)));
+	ASSERT_EQ(EAGAIN, errno);
+	ASSERT_NE(word_load(HEAD) >> 16, producer->position);
+	word_store(HEAD, word_load(HEAD) + 1);
+	EXPECT_FAILS(ESTALE, ivsh_channel_send(producer, message,
+					       sizeof(message), NSEC_PER_SEC));
+}
+
 TEST_F(records, skip_that_leads_to_nothing_is_ebadmsg)
 {
 	/* 8 bytes are published, and say that the message is at the start. */
