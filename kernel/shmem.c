@@ -12,6 +12,7 @@
  * that larger ones are write-back, or the memory has struct pages
  * (shmem_pages.c).
  */
+#include <linux/io.h>
 #include <linux/mman.h>
 #include <linux/mount.h>
 #include <linux/pseudo_fs.h>
@@ -231,10 +232,38 @@ static vm_fault_t ivshmem_shmem_huge_fault(struct vm_fault *vmf,
 }
 #endif
 
-#ifdef CONFIG_HAVE_IOREMAP_PROT
+#ifdef CONFIG_X86
+#define ivshmem_shmem_copy generic_access_phys
+#else
 /*
- * For debuggers. The lock keeps the device from leaving between the kernel's
- * look at the page table and its access: 5.10 does not look again.
+ * As generic_access_phys(), which maps for the kernel with what the entry of the
+ * user says: arm64 then faults, for the kernel has no such rights.
+ */
+static int ivshmem_shmem_copy(struct vm_area_struct *vma, unsigned long addr,
+			      void *buf, int len, int write)
+{
+	struct ivshmem_device *ivd = vma->vm_private_data;
+	u32 attr = ivshmem_page_attr();
+	bool cached = attr == IVSHMEM_PAGE_ATTR_WB ||
+		      attr == IVSHMEM_PAGE_ATTR_UNKNOWN;
+	void *at;
+
+	if (write && !(vma->vm_flags & VM_WRITE))
+		return -EINVAL;
+	at = memremap(ivd->shmem_phys + ivshmem_shmem_offset(vma, addr), len,
+		      cached ? MEMREMAP_WB : MEMREMAP_WC);
+	if (!at)
+		return -ENOMEM;
+	memcpy(write ? at : buf, write ? buf : at, len);
+	memunmap(at);
+	return len;
+}
+#endif
+
+/*
+ * For debuggers, whose length may go beyond the VMA. The lock keeps the device
+ * from leaving between the kernel's look at the page table and its access: 5.10
+ * does not look again.
  */
 static int ivshmem_shmem_access(struct vm_area_struct *vma, unsigned long addr,
 				void *buf, int len, int write)
@@ -244,11 +273,12 @@ static int ivshmem_shmem_access(struct vm_area_struct *vma, unsigned long addr,
 
 	down_read(&ivd->lock);
 	if (!ivd->dead)
-		ret = generic_access_phys(vma, addr, buf, len, write);
+		ret = ivshmem_shmem_copy(vma, addr, buf,
+					 min_t(u64, len, vma->vm_end - addr),
+					 write);
 	up_read(&ivd->lock);
 	return ret;
 }
-#endif
 
 /* No .map_pages: then .fault always runs under mmap_lock. */
 static const struct vm_operations_struct ivshmem_shmem_vm_ops = {
@@ -256,9 +286,7 @@ static const struct vm_operations_struct ivshmem_shmem_vm_ops = {
 #ifdef IVSHMEM_HAVE_HUGE_PFNMAP
 	.huge_fault = ivshmem_shmem_huge_fault,
 #endif
-#ifdef CONFIG_HAVE_IOREMAP_PROT
 	.access = ivshmem_shmem_access,
-#endif
 };
 
 /**

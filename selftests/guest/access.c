@@ -173,6 +173,43 @@ TEST_F(access, proc_self_mem_cannot_write_what_a_read_only_file_maps)
 	close(fd);
 }
 
+/* Behind it in the address space of devices may lie another one. */
+TEST_F(access, proc_self_mem_stops_at_the_end_of_the_mapping)
+{
+	char *room = mmap(NULL, 2 * self->page, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int mem = open("/proc/self/mem", O_RDWR);
+	char buf[100] = "";
+	off_t at;
+
+	ASSERT_LE(0, mem);
+	ASSERT_EQ(room, mmap(room, self->page, RW, MAP_SHARED | MAP_FIXED,
+			     self->fd, 0));
+	ASSERT_EQ(0, munmap(room + self->page, self->page));
+	ASSERT_EQ(0, touch(room));
+	at = (off_t)(unsigned long)room + self->page - 40;
+	EXPECT_EQ(40, pread(mem, buf, sizeof(buf), at));
+	EXPECT_EQ(0, memcmp(buf, self->whole + self->page - 40, 40));
+	EXPECT_EQ(40, pwrite(mem, buf, sizeof(buf), at));
+	munmap(room, self->page);
+	close(mem);
+}
+
+TEST_F(access, proc_self_mem_does_not_write_a_read_only_mapping)
+{
+	void *shown = mmap(NULL, self->page, PROT_READ, MAP_SHARED, self->fd, 0);
+	int mem = open("/proc/self/mem", O_RDWR);
+	char was = self->whole[0];
+
+	ASSERT_LE(0, mem);
+	ASSERT_NE(MAP_FAILED, shown);
+	ASSERT_EQ(0, touch(shown));
+	EXPECT_ERRNO(EIO, pwrite(mem, "word", 4, (off_t)(unsigned long)shown));
+	EXPECT_EQ(was, self->whole[0]);
+	munmap(shown, self->page);
+	close(mem);
+}
+
 /* The kernel faults nothing in for a debugger: it may see it or not, no more. */
 TEST_F(access, proc_self_mem_of_the_untouched_is_right_or_eio)
 {

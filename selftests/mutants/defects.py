@@ -43,6 +43,8 @@ DEFECTS = [Defect(*row) for row in (
     ("leave the markers of userfaultfd", "kernel/shmem_ptes.c",
      "!pte_none(pte) && !pte_present(pte)", "pte_none(pte)",
      "modes: userfault with small entries"),
+    ("let a debugger go beyond a mapping", "kernel/shmem.c",
+     "min_t(u64, len, vma->vm_end - addr)", "len", "programs: access$"),
     ("mmap a dead device", "kernel/shmem.c",
      "\tif (dead)\n\t\treturn -ENODEV;\n", "", "programs: remove$"),
     ("leave the status alive", "kernel/regs.c",
