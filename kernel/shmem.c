@@ -172,7 +172,8 @@ static vm_fault_t ivshmem_shmem_fill(struct vm_fault *vmf,
 /** ivshmem_fault_order() - of the entry at a level of struct ivshmem_counters */
 unsigned int ivshmem_fault_order(unsigned int level)
 {
-	static const unsigned int shifts[IVSHMEM_FAULT_LEVELS] = {
+	/* Not static: on powerpc they are found at boot. */
+	const unsigned int shifts[IVSHMEM_FAULT_LEVELS] = {
 		PAGE_SHIFT, PMD_SHIFT, PUD_SHIFT
 	};
 

@@ -6,6 +6,8 @@
  */
 #include "ivshmem_drv.h"
 
+#ifdef IVSHMEM_WRITES_PTES
+
 struct ivshmem_ptes {
 	struct vm_area_struct *vma;
 	unsigned long fault;	/* the address that is wanted first of all */
@@ -79,3 +81,19 @@ vm_fault_t ivshmem_ptes_insert(struct vm_fault *vmf, unsigned long addr,
 		return ret == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
 	return VM_FAULT_NOPAGE;
 }
+
+#else
+
+vm_fault_t ivshmem_ptes_insert(struct vm_fault *vmf, unsigned long addr,
+			       unsigned long count, phys_addr_t phys)
+{
+	vm_fault_t ret = VM_FAULT_NOPAGE;
+	unsigned long i;
+
+	for (i = 0; i < count && ret == VM_FAULT_NOPAGE; i++)
+		ret = vmf_insert_pfn(vmf->vma, addr + i * PAGE_SIZE,
+				     PHYS_PFN(phys) + i);
+	return ret;
+}
+
+#endif

@@ -54,6 +54,16 @@ static inline void vm_flags_clear(struct vm_area_struct *vma,
 #endif
 
 /*
+ * Where shmem_ptes.c writes the entries. The kernel's helper, used elsewhere, maps
+ * one page with each call, and first for reading; but only on x86 it may map with
+ * another attribute than it is asked for, and other architectures do not let
+ * modules set an entry.
+ */
+#if defined(CONFIG_X86) || defined(CONFIG_ARM64)
+#define IVSHMEM_WRITES_PTES
+#endif
+
+/*
  * Whether entries of 2 MiB without struct pages are safe, see shmem_huge.c;
  * x86 only, since only there the attribute that they get can be proved.
  */
