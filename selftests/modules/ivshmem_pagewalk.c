@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * /dev/ivshmem_pagewalk: the page table of the process that reads it. pread()
- * at a user address gives two words: the entry that maps the address, as the
- * processor sees it, and how many bytes it maps. The entry is 0 where nothing
- * is mapped. So a test proves which attribute and size a mapping really has.
+ * at a user address gives three words: the entry that maps the address, as the
+ * processor sees it, how many bytes it maps, and the processor's table of memory
+ * types, which the entry has an index into. The entry is 0 where nothing is
+ * mapped. So a test proves which attribute and size a mapping really has.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -12,6 +13,9 @@
 #include <linux/pgtable.h>
 #include <linux/sched/mm.h>
 #include <linux/uaccess.h>
+#ifdef CONFIG_X86
+#include <asm/msr.h>
+#endif
 
 #ifndef pud_leaf
 #define pud_leaf pud_large
@@ -21,7 +25,28 @@
 struct pagewalk {
 	u64 entry;
 	u64 size;
+	u64 types;
 };
+
+#if defined(CONFIG_X86)
+static u64 pagewalk_types(void)
+{
+	u32 low, high;
+
+	rdmsr(MSR_IA32_CR_PAT, low, high);
+	return (u64)high << 32 | low;
+}
+#elif defined(CONFIG_ARM64)
+static u64 pagewalk_types(void)
+{
+	return read_sysreg(mair_el1);
+}
+#else
+static u64 pagewalk_types(void)
+{
+	return 0;
+}
+#endif
 
 static void pagewalk_pmd(struct pagewalk *walk, pmd_t *pmd, unsigned long addr)
 {
@@ -66,7 +91,7 @@ static void pagewalk(struct pagewalk *walk, struct mm_struct *mm,
 static ssize_t pagewalk_read(struct file *file, char __user *buf, size_t len,
 			     loff_t *pos)
 {
-	struct pagewalk walk = {};
+	struct pagewalk walk = { .types = pagewalk_types() };
 
 	if (len != sizeof(walk) || *pos >= TASK_SIZE)
 		return -EINVAL;

@@ -8,22 +8,22 @@ import os
 import subprocess
 from pathlib import Path
 
-import emulator
+import arch
 import tree
 
-TCG = ["-accel", "tcg,thread=multi", "-cpu", "max,-erms,-fsrm"]
 #: The guest's clock counts its instructions, one for each nanosecond.
 ICOUNT = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off",
           "-cpu", "max,-erms,-fsrm"]
 KVM = ["-accel", "kvm", "-cpu", "host"]
 
 
-def arguments(image, initrd):
+def arguments(kernel, initrd):
     """QEMU's options for the fastest way that works here."""
     forced = os.environ.get("IVSHMEM_ACCEL")
-    if forced in ("tcg", "kvm"):
-        return TCG if forced == "tcg" else KVM
-    return KVM if _kvm_works(image, initrd) else TCG
+    if kernel.arch.cross or forced == "tcg":
+        return kernel.arch.tcg
+    return KVM if forced == "kvm" or _kvm_works(kernel.image, initrd) \
+        else kernel.arch.tcg
 
 
 def _kvm_works(image, initrd):
@@ -39,7 +39,7 @@ def _kvm_works(image, initrd):
 
 
 def _boots(image, initrd):
-    command = [emulator.HOST, *KVM, "-M", "q35", "-m", "256", "-nodefaults", "-display",
+    command = [arch.AMD64.qemu, *KVM, "-M", "q35", "-m", "256", "-nodefaults", "-display",
                "none", "-no-reboot", "-serial", "stdio", "-kernel", image,
                "-initrd", initrd, "-append",
                "console=ttyS0 panic=-1 ivshmem.probe"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""channel: commands to a guest's shell over its second serial port.
+"""channel: commands to a guest's shell over a serial port of its own.
 
 The guest's init reads lines "TOKEN BASE64", runs the decoded command, and
 answers with its output and then a line "TOKEN STATUS". The token is random, so

@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Runs the commands that come over the second serial port, as channel.py sends
-# them, until the host is gone.
+# Runs the commands that come over a serial port of their own, as channel.py
+# sends them, until the host is gone.
 token=$(sed -n 's/.*ivshmem.token=\([0-9a-f]*\).*/\1/p' /proc/cmdline)
-stty -F /dev/ttyS1 raw -echo
-exec 3<>/dev/ttyS1
+port=/dev/$(sed -n 's/.*ivshmem.port=\([A-Za-z0-9]*\).*/\1/p' /proc/cmdline)
+stty -F "$port" raw -echo
+exec 3<>"$port"
 printf '%s ready\r\n' "$token" >&3
 while read -r token line <&3; do
 	echo "$line" | base64 -d > /.command

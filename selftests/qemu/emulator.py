@@ -10,23 +10,24 @@ from pathlib import Path
 import suites
 import tree
 
-HOST = "qemu-system-x86_64"
+NAME = "qemu-system-x86_64"
 #: Name of a row: the suite that has it, and whose versions go first in it.
 ROWS = {"11.1": ("trixie-and-backports", "trixie-backports")}
 LIBRARIES = "usr/lib/x86_64-linux-gnu"
 FIRMWARE = ("usr/share/qemu", "usr/share/seabios", "usr/lib/ipxe/qemu")
 
 
-def command(row=""):
-    """The words that start a QEMU; SuiteError if it cannot be had."""
+def command(row="", host=NAME):
+    """The words that start a QEMU, the host's if there is no row; SuiteError if
+    it cannot be had."""
     if not row:
-        return [HOST]
+        return [host]
     place = tree.cache() / "roots" / f"qemu-{row}"
     with suites.locked(tree.cache() / "roots" / f"qemu-{row}.lock"):
         if not place.exists():
             _make(place, *ROWS[row])
     return [str(place / LIBRARIES / "ld-linux-x86-64.so.2"), "--library-path",
-            str(place / LIBRARIES), str(place / "usr/bin" / HOST),
+            str(place / LIBRARIES), str(place / "usr/bin" / NAME),
             *(word for path in FIRMWARE for word in ("-L", str(place / path)))]
 
 

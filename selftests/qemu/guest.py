@@ -26,7 +26,7 @@ from job import Job
 from machine import Plain
 from qmp import Qmp, QmpError
 
-APPEND = "console=ttyS0 no_timer_check panic=-1 oops=panic"
+APPEND = "panic=-1 oops=panic"
 
 #: What a machine's `system` may be: busybox, the same with Python, or Debian.
 SYSTEMS = {"": lambda stage: stage.initrd, "python": python.initrd,
@@ -44,6 +44,7 @@ class QemuCrash(GuestError):
 class Guest:
     def __init__(self, machine, stage, name="guest", logs=None, servers=None):
         self.machine = machine
+        self.arch = stage.kernel.arch
         self.name = name
         self.servers = servers or {}
         self.logs = logs or tree.LOGS
@@ -55,9 +56,9 @@ class Guest:
 
     def _start(self, stage):
         ours, theirs = zip(*(socket.socketpair() for _ in range(2)))
-        self.command = [*emulator.command(self.machine.qemu),
+        self.command = [*emulator.command(self.machine.qemu, self.arch.qemu),
                         *(accel.ICOUNT if self.machine.icount else stage.accel),
-                        *machine_arguments(self.machine),
+                        *machine_arguments(self.machine, self.arch),
                         *boot_arguments(stage, self._append(),
                                         self.machine.system),
                         *self._serial(*(end.fileno() for end in theirs)),
@@ -78,13 +79,14 @@ class Guest:
 
     def _append(self):
         load = "ivshmem.load" if self.machine.load else ""
-        return (f"{APPEND} ivshmem.name={self.name} "
-                f"ivshmem.token={self.token} {load} {self.machine.append}")
+        return (f"{self.arch.console} {APPEND} ivshmem.name={self.name} "
+                f"ivshmem.port={self.arch.commands} ivshmem.token={self.token} "
+                f"{load} {self.machine.append}")
 
     def _serial(self, commands, qmp):
         return ["-serial", f"file:{self.console.path}",
                 "-chardev", f"socket,id=commands,fd={commands}",
-                "-serial", "chardev:commands",
+                *self.arch.port,
                 "-chardev", f"socket,id=qmp,fd={qmp}",
                 "-mon", "chardev=qmp,mode=control"]
 
@@ -176,8 +178,8 @@ class Guest:
         self.log.close()
 
 
-def machine_arguments(machine):
-    arguments = ["-M", machine.machine, "-m", str(machine.memory),
+def machine_arguments(machine, arch):
+    arguments = ["-M", machine.machine or arch.machine, "-m", str(machine.memory),
                  "-smp", str(machine.smp), *machine.options]
     for port in range(machine.root_ports):
         arguments += ["-device", f"pcie-root-port,id=port{port},"

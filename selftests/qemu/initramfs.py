@@ -74,9 +74,9 @@ def build(kernel, path):
         archive.add(name, text.encode(), 0o100644)
     archive.add_file("init", HERE / "init.sh")
     archive.add_file("commands.sh", HERE / "commands.sh")
-    archive.add_file("bin/busybox", _busybox())
+    archive.add_file("bin/busybox", kernel.busybox or _busybox())
     archive.add("bin/sh", b"busybox", 0o120777)
-    for name, program in _programs():
+    for name, program in _programs(kernel.arch.build):
         _add_program(archive, name, program)
     for module in filter(None, [kernel.module, *kernel.test_modules,
                                 *kernel.own_modules()]):
@@ -92,13 +92,13 @@ def _busybox():
     return shutil.which("busybox")
 
 
-def _programs():
-    """(name in the guest, file) of everything that make built for guests."""
+def _programs(build):
+    """(name in the guest, file) of everything that make built there for guests."""
     places = (("tools/ivshmemctl", "bin"), ("selftests/guest/*", "tests"),
               ("selftests/icount/*", "tests"),
               ("examples/*", "bin"), ("bench/*", "bin"))
     for pattern, directory in places:
-        for path in sorted(BUILD.glob(pattern)):
+        for path in sorted(build.glob(pattern)):
             if path.is_file() and _is_elf(path):
                 yield f"{directory}/{path.name}", path
     for path in sorted((TOP / "selftests/guest").glob("*.sh")):

@@ -20,6 +20,7 @@ import debugkernel
 import root
 import rows
 import tree
+from arch import AMD64
 from suites import SuiteError, locked, unpack
 
 FLAVOURS = ("amd64", "generic", "virtual", "cloud-amd64", "rt-amd64")
@@ -30,8 +31,11 @@ class KernelError(Exception):
 
 
 class Kernel:
-    def __init__(self, version, headers, image=None, root=None, modules=None):
+    def __init__(self, version, headers, image=None, root=None, modules=None,
+                 arch=AMD64, busybox=None):
         self.version = version
+        self.arch = arch
+        self.busybox = busybox  # for its guests, if not the host's
         self.headers = Path(headers)
         self.image = image
         self.root = root        # to compile in, see root.py
@@ -97,6 +101,9 @@ class Kernel:
             # Without pahole; and the compiler by the name that it has here.
             words += ["CONFIG_DEBUG_INFO_BTF_MODULES=",
                       f"CC={root.COMPILER if self.root else 'gcc'}"]
+        if self.arch.cross:
+            words += [f"ARCH={self.arch.kbuild}", *self.arch.make_words(),
+                      f"CROSS_COMPILE={self.arch.cross}"]
         options = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                        env={**os.environ, "MAKEFLAGS": "", "MFLAGS": ""})
         if self.root:
@@ -115,7 +122,7 @@ def warnings(output):
 
 def find(version=None):
     """The kernel of a version or a row, or the one that guests boot by default."""
-    if version in rows.ROWS:
+    if version in (*rows.ROWS, *rows.BUILT):
         return _row(rows.fetch, version)
     if version == debugkernel.NAME:
         return _row(debugkernel.cached, version)
@@ -138,7 +145,7 @@ def _row(get, name):
     except (SuiteError, OSError) as error:
         raise KernelError(f"kernel {name} cannot be had: {error}") from None
     return Kernel(files.version, files.headers, files.image, files.root,
-                  files.modules)
+                  files.modules, files.arch, files.busybox)
 
 
 def _installed_headers():

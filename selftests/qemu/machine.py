@@ -40,7 +40,7 @@ class Doorbell:
 @dataclass(frozen=True, init=False)
 class Machine:
     devices: tuple
-    machine: str
+    machine: str            # QEMU's; "" what is usual for the processor
     root_ports: int
     memory: int
     smp: int
@@ -52,7 +52,7 @@ class Machine:
     kernel: str             # a row of rows.py, or a version; "" the default one
     qemu: str               # a row of emulator.py; "" the host's
 
-    def __init__(self, *devices, machine="q35", root_ports=0, memory=256,
+    def __init__(self, *devices, machine="", root_ports=0, memory=256,
                  smp=1, load=True, options=(), append="",
                  system="", icount=False, kernel="", qemu=""):
         values = dict(devices=devices, machine=machine, root_ports=root_ports,

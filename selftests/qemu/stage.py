@@ -20,9 +20,10 @@ class Stage:
             self.problem = str(error)
         say("initramfs")
         place = tree.BUILD / "kernels" / self.kernel.version
+        self.problem = self.kernel.arch.build_programs() or self.problem
         self.initrd = initramfs.build(self.kernel, place / "initramfs.gz")
         say("accelerator")
-        self.accel = accel.arguments(self.kernel.image, self.initrd)
+        self.accel = accel.arguments(self.kernel, self.initrd)
         say("KVM" if self.accel is accel.KVM else "TCG, without KVM")
 
     def of(self, name):

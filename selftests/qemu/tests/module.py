@@ -77,7 +77,7 @@ def test_a_ring_while_no_driver_is_bound_is_lost_or_kept_as_one(guest, lab):
                  "--count", 3)
     qemu_has_heard(guest)
     driver(guest, "bind", node)
-    kept = 0 if lab.stage.accel is accel.TCG else 1
+    kept = 1 if lab.stage.accel is accel.KVM else 0
     assert stat(guest, 0, device=0) <= kept
     job = listen(guest, 0, device=0)
     hostpeer.run(guest.servers["server"], "ring", node["own_id"], 0)
