@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 import tree
+from suites import Suite
 
 SUITE = "bookworm"
 SOURCES = ("deb http://deb.debian.org/debian bookworm main",
@@ -81,6 +82,30 @@ class Root:
         log = self.run(f"cd /{directory} && dpkg-buildpackage -us -uc")
         made = set((self.path / directory).parent.iterdir()) - before
         return log, sorted(path.name for path in made)
+
+    def kernels(self):
+        """The versions whose headers are installed."""
+        return {path.name.removeprefix("linux-headers-")
+                for path in self.path.glob("usr/src/linux-headers-*-amd64")}
+
+    def modules(self):
+        """{kernel version: our module} of those that dkms has built."""
+        return {path.parts[-4]: path
+                for path in self.path.glob("lib/modules/*/updates/dkms/*.ko*")}
+
+    def install_later_kernel(self):
+        """Debian's cloud kernel comes after all else, as its headers, of which
+        dkms is told; its version."""
+        suite = Suite(SUITE)
+        version = suite.depends(suite.show("linux-headers-cloud-amd64")[0],
+                                r"linux-headers-\d.*")[0]
+        place = self.path / "later"
+        place.mkdir()
+        common = suite.depends(suite.show(version)[0], r"linux-headers-.*")
+        suite.download([version, *common], place)
+        self.run("dpkg -i /later/*.deb")
+        tree.remove(place)
+        return version.removeprefix("linux-headers-")
 
     def close(self):
         tree.remove(self.place)

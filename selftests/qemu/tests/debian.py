@@ -72,8 +72,15 @@ def installed():
 
 
 @functools.cache
-def upgraded():
+def later():
+    """A second kernel, before the upgrade, which then has two modules to build."""
     installed()
+    return root().install_later_kernel()
+
+
+@functools.cache
+def upgraded():
+    later()
     root().run(f"""
         cp -r /build/source /build/next && cd /build/next
         sed -i 's/{VERSION}/{NEXT}/' VERSION dkms.conf kernel/pci.c
@@ -86,17 +93,15 @@ def upgraded():
 @functools.cache
 def purged():
     upgraded()
-    return root().run("dpkg --purge " + " ".join(PACKAGES))
+    root().run("dpkg --purge " + " ".join(PACKAGES))
+    assert not root().modules(), root().modules()
+    # The second kernel, too, and what depmod has made for it.
+    root().run(f"dpkg --purge linux-headers-{later()};"
+               f" rm -rf /lib/modules/{later()}")
 
 
 def debs(version):
     return " ".join(f"{name}_{version}_*.deb" for name in PACKAGES)
-
-
-def modules():
-    """{kernel version: our module} of those that dkms has built."""
-    return {path.parts[-4]: path
-            for path in root().path.glob("lib/modules/*/updates/dkms/*.ko*")}
 
 
 @full
@@ -124,7 +129,7 @@ def test_lintian_finds_nothing_at_its_most_pedantic():
 @needs(debian.problem)
 def test_installed_they_have_a_module_a_group_and_programs():
     installed()
-    assert modules(), root().run("dkms status")
+    assert root().modules(), root().run("dkms status")
     assert re.search(r"^ivshmem:", root().run("cat /etc/group"), re.M)
     assert root().run("ivshmemctl --version").split() == ["ivshmemctl", VERSION]
     assert VERSION in root().run("ivshmemd --version")
@@ -146,9 +151,9 @@ def test_a_program_is_compiled_with_the_development_package():
 @guests(guest=Machine(Plain(), load=False))
 def test_the_module_of_the_package_loads_in_a_guest(guest):
     installed()
-    module = modules().get(guest.output("uname -r").strip())
+    module = root().modules().get(guest.output("uname -r").strip())
     if not module:
-        skip(f"the package built for {', '.join(modules())}, guests have another")
+        skip(f"built for {', '.join(root().modules())}, guests have another")
     guest.put("/tmp/ivshmem_guest.ko", module.read_bytes())
     guest.output("rmmod ivshmem_guest 2>/dev/null; insmod /tmp/ivshmem_guest.ko")
     plugs.wait_for_nodes(guest, 1)
@@ -157,10 +162,17 @@ def test_the_module_of_the_package_loads_in_a_guest(guest):
 
 @full
 @needs(debian.problem)
+def test_a_kernel_installed_later_gets_the_module_of_the_package():
+    assert later() in root().modules(), root().run("dkms status")
+
+
+@full
+@needs(debian.problem)
 def test_an_upgrade_leaves_one_version_of_everything():
     upgraded()
     assert root().run("ivshmemctl --version").split() == ["ivshmemctl", NEXT]
     status = root().run("dkms status ivshmem-guest")
+    assert set(root().modules()) == root().kernels() and len(root().modules()) == 2
     assert NEXT in status and f"/{VERSION}," not in status, status
     sources = sorted(path.name for path in root().path.glob("usr/src/ivshmem*"))
     assert sources == [f"ivshmem-guest-{NEXT}"], sources
