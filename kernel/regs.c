@@ -48,7 +48,8 @@ void ivshmem_regs_setup(struct ivshmem_device *ivd)
 {
 	const struct resource *bar = &ivd->pdev->resource[IVSHMEM_BAR_REGS];
 
-	if (!map_registers || !ivd->has_doorbell ||
+	/* No file of a 32-bit kernel has so large an offset. */
+	if (!IS_ENABLED(CONFIG_64BIT) || !map_registers || !ivd->has_doorbell ||
 	    ivd->shmem_size >= IVSHMEM_REGS_MMAP_OFFSET - PAGE_SIZE)
 		return;
 	if (!(bar->flags & IORESOURCE_MEM) || !PAGE_ALIGNED(bar->start) ||

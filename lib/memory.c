@@ -30,7 +30,7 @@ int ivsh_memory_take(struct ivsh_device *device, int fd)
 		errno = ENOTTY;
 		return -1;
 	}
-	if (fs.f_type == HUGETLBFS_MAGIC)
+	if ((unsigned int)fs.f_type == HUGETLBFS_MAGIC)
 		device->page_size = (size_t)st.st_blksize;
 	return 0;
 }

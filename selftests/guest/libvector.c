@@ -8,7 +8,7 @@
 #include "guest.h"
 #include "sysfs.h"
 
-#define NSEC_PER_MSEC 1000000L
+#define NSEC_PER_MSEC 1000000LL
 #define MARKER 3
 
 FIXTURE(vector) {

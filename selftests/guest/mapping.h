@@ -78,8 +78,18 @@ static inline void *map(int fd, off_t offset, size_t length)
 /* mmap() with any offset, also one that off_t does not hold. */
 static inline void *map_raw(int fd, __u64 offset, size_t length)
 {
+#ifdef SYS_mmap2
+	/* In units of 4096 bytes, of which a word must hold the number. */
+	if (offset % 4096 || offset >> 12 > ULONG_MAX) {
+		errno = offset % 4096 ? EINVAL : EOVERFLOW;
+		return MAP_FAILED;
+	}
+	return (void *)syscall(SYS_mmap2, NULL, length, RW, MAP_SHARED, fd,
+			       (unsigned long)(offset >> 12));
+#else
 	return (void *)syscall(SYS_mmap, NULL, length, RW, MAP_SHARED, fd,
 			       offset);
+#endif
 }
 
 static inline long minor_faults(void)

@@ -6,6 +6,9 @@
  */
 #include "mapping.h"
 
+/* A 32-bit kernel has no such offsets, and does not ask the driver. */
+#define NO_OFFSET (sizeof(long) == 4 ? EOVERFLOW : EINVAL)
+
 FIXTURE(mmap) {
 	int fd;
 	int read_only;
@@ -132,8 +135,8 @@ TEST_F(mmap, of_the_registers_is_einval_by_default)
 {
 	const __u64 at = 1ULL << 43;
 
-	EXPECT_MAP_ERRNO(EINVAL, map_raw(self->fd, at, self->page));
-	EXPECT_MAP_ERRNO(EINVAL, map_raw(self->fd, at - self->page, self->page));
+	EXPECT_MAP_ERRNO(NO_OFFSET, map_raw(self->fd, at, self->page));
+	EXPECT_MAP_ERRNO(NO_OFFSET, map_raw(self->fd, at - self->page, self->page));
 }
 
 TEST_F(mmap, at_an_offset_inside_a_page_is_einval)
@@ -256,8 +259,9 @@ TEST_F(mmap, of_the_registers_is_einval_unless_the_module_allows_it)
 	EXPECT_EQ(0, info.features & IVSHMEM_FEATURE_MAPPED_REGS);
 	EXPECT_EQ(0, info.regs_offset);
 	for (int i = -1; i <= 1; i++)
-		EXPECT_MAP_ERRNO(EINVAL, map_raw(self->fd, at + i * self->page,
-						 self->page));
+		EXPECT_MAP_ERRNO(NO_OFFSET,
+				 map_raw(self->fd, at + i * self->page,
+					 self->page));
 }
 
 /* --- one memory ---------------------------------------------------------------- */

@@ -104,6 +104,14 @@ static inline int pagewalk_is_executable(const struct pagewalk *walk)
 	return !(walk->entry >> 54 & 1);
 }
 
+#else
+
+static inline uint32_t pagewalk_attr(const struct pagewalk *walk)
+{
+	(void)walk;
+	return IVSHMEM_PAGE_ATTR_UNKNOWN;
+}
+
 #endif
 
 /* Both have the address in the same bits, with 4 KiB pages. */

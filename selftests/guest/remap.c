@@ -230,6 +230,14 @@ static long faults_of_touching(char *memory, size_t size, bool writing)
 	return minor_faults() - before;
 }
 
+/* Not so where the kernel writes the entries: it waits for the first write. */
+#ifdef __arm__
+#define NEEDS_WRITABLE_ENTRIES \
+	SKIP(return, "on 32-bit arm each page faults when it is first written")
+#else
+#define NEEDS_WRITABLE_ENTRIES ((void)0)
+#endif
+
 TEST_F(remap, faults_when_read_once_for_2_mib)
 {
 	faults_of_touching(self->whole, self->size, false);
@@ -239,6 +247,7 @@ TEST_F(remap, faults_when_read_once_for_2_mib)
 
 TEST_F(remap, faults_when_written_once_for_2_mib)
 {
+	NEEDS_WRITABLE_ENTRIES;
 	faults_of_touching(self->whole, self->size, true);
 	EXPECT_GE(self->size / (2 * MIB) + 2,
 		  faults_of_touching(self->memory, self->size, true));
@@ -246,6 +255,7 @@ TEST_F(remap, faults_when_written_once_for_2_mib)
 
 TEST_F(remap, faults_no_more_when_written_after_a_read)
 {
+	NEEDS_WRITABLE_ENTRIES;
 	faults_of_touching(self->memory, self->size, false);
 	EXPECT_EQ(0, faults_of_touching(self->memory, self->size, true));
 }

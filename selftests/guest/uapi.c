@@ -240,7 +240,7 @@ TEST_F(argument, in_read_only_memory_is_efault_only_for_a_reply)
 #ifndef COMPAT_CALLER
 TEST_F(argument, in_the_kernel_is_efault)
 {
-	const unsigned long addresses[] = { 1UL << 63, -1UL, -8UL, -4096UL };
+	const unsigned long addresses[] = { ~(-1UL >> 1), -1UL, -8UL, -4096UL };
 
 	for (size_t i = 0; i < ARRAY_SIZE(addresses); i++)
 		EXPECT_ERRNO(EFAULT, caller_ioctl(self->fd, variant->cmd,

@@ -72,6 +72,11 @@ ARM64 = Arch("arm64", "arm64", "aarch64-linux-gnu-", "qemu-system-aarch64",
              ("-accel", "tcg,thread=multi", "-cpu", "cortex-a57"),
              "console=ttyAMA0", "ttyS0",
              ("-device", "pci-serial,chardev=commands"))
+#: Everything has an address of 32 bits, also devices.
+ARMHF = Arch("armhf", "arm", "arm-linux-gnueabihf-", "qemu-system-arm",
+             "virt,highmem=off",
+             ("-accel", "tcg,thread=multi", "-cpu", "cortex-a15"),
+             "console=ttyAMA0", "ttyS0",
+             ("-device", "pci-serial,chardev=commands"))
 I386 = Arch("i386", "i386")
-ARMHF = Arch("armhf", "arm", "arm-linux-gnueabihf-")
 PPC64 = Arch("ppc64el", "powerpc", "powerpc64-linux-gnu-")

@@ -34,16 +34,15 @@ ROWS = {
     "6.1-cloud": Row("bookworm", "cloud-amd64"),
     "6.1-rt": Row("bookworm", "rt-amd64"),
     "6.1-arm64": Row("bookworm", "arm64", ARM64),
+    "6.1-armhf": Row("bookworm-release", "armmp", ARMHF),
     "6.12": Row("bookworm-backports"),
     "6.12-cloud": Row("bookworm-backports", "cloud-amd64"),
     "7.3": Row("trixie-backports", root=True),
     "7.3-cloud": Row("trixie-backports", "cloud-amd64", root=True),
 }
 
-#: As released: for these the mirrors' security updates are not always whole.
 BUILT = {
     "6.1-i386": Row("bookworm-release", "686-pae", I386),
-    "6.1-armhf": Row("bookworm-release", "armmp", ARMHF),
     "6.1-ppc64": Row("bookworm-release", "powerpc64le", PPC64, big_endian=True),
 }
 

@@ -23,6 +23,7 @@ SECURITY = "http://deb.debian.org/debian-security"
 SOURCES = {
     "bullseye": ((SECURITY, "bullseye-security"), (DEBIAN, "bullseye")),
     "bookworm": ((SECURITY, "bookworm-security"), (DEBIAN, "bookworm")),
+    # Of other processors than these two the mirrors' updates are not always whole.
     "bookworm-release": ((DEBIAN, "bookworm"),),
     "bookworm-backports": ((DEBIAN, "bookworm-backports"),),
     "trixie": ((SECURITY, "trixie-security"), (DEBIAN, "trixie")),
