@@ -162,13 +162,10 @@ static int hand_down(const struct keeper *keeper)
 	return setenv("LISTEN_PID", number, 1);
 }
 
+/* Our signals stay blocked: the server takes them as soon as it can obey. */
 static _Noreturn void become_server(const struct keeper *keeper, char **argv,
 				    const char *program)
 {
-	sigset_t none;
-
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (!hand_down(keeper) &&
 	    !setenv("NOTIFY_SOCKET", keeper->notify.path, 1))
 		execv(program, argv);
@@ -192,8 +189,9 @@ static int keeper_spawn(struct keeper *keeper, char **argv,
 static bool server_ended(struct keeper *keeper, int status, int *exit_status)
 {
 	*exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
+	/* One that handed over has left all in place, for another to remove. */
 	if (keeper->stopping)
-		return true;
+		return !keeper->handing_over;
 	if (!keeper->ready && WIFSIGNALED(status))
 		log_error("the server was killed by signal %d before it was ready",
 			  WTERMSIG(status));
@@ -261,6 +259,15 @@ static void keeper_respawn(struct keeper *keeper, char **argv,
 	keeper_spawn(keeper, argv, program);
 }
 
+/* There is no server to end: one more removes what the last has left. */
+static int keeper_clean_up(struct keeper *keeper, char **argv,
+			   const char *program)
+{
+	if (keeper_spawn(keeper, argv, program))
+		return -1;
+	return kill(keeper->server, SIGTERM);
+}
+
 static int keeper_loop(struct keeper *keeper, char **argv, const char *program)
 {
 	bool said_ready = false;
@@ -271,10 +278,12 @@ static int keeper_loop(struct keeper *keeper, char **argv, const char *program)
 		while (keeper_receive(keeper))
 			;
 		keeper_signal(keeper);
-		if (keeper->server <= 0 && keeper->stopping)
-			return EXIT_SUCCESS;
-		if (keeper->server <= 0 && !nr)
+		if (keeper->server <= 0 && keeper->stopping) {
+			if (keeper_clean_up(keeper, argv, program))
+				return EXIT_FAILURE;
+		} else if (keeper->server <= 0 && !nr) {
 			keeper_respawn(keeper, argv, program);
+		}
 		if (keeper->ready && !said_ready && !keeper->foreground &&
 		    daemon_ready())
 			return EXIT_FAILURE;

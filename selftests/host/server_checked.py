@@ -12,6 +12,7 @@ import socket
 import struct
 import subprocess
 import time
+from pathlib import Path
 
 import checked
 import program
@@ -26,6 +27,9 @@ LEAST_PERCENT = 95
 NEVER = (1 << 31) - 1
 #: More calls than a scenario makes: then something does not end.
 MOST_CALLS = 600
+
+#: Some who are killed leave it.
+NAMED = Path(f"/dev/shm/ivshmem-checked-{os.getpid()}")
 
 _builds = {}
 
@@ -108,12 +112,18 @@ class Trial:
     def starts(self, *options):
         """Whether it serves; else it has ended, and said why."""
         self.run("-F", "-v", *options)
+        if not self.says("listening on"):
+            self.explained()
+            return False
+        return True
+
+    def says(self, text):
+        """Whether it says so, before it ends."""
         end = time.monotonic() + tree.limit(2)
-        while "listening on" not in self.said():
+        while text not in self.said():
             if self.process.poll() is not None:
-                self.explained()
-                return False
-            assert time.monotonic() < end, f"not ready: {self.said()}"
+                return text in self.said()
+            assert time.monotonic() < end, f"not \"{text}\": {self.said()}"
             time.sleep(0.005)
         return True
 
@@ -207,6 +217,7 @@ def a_keeper_starts_it_again(trial):
     stays = trial.joined()
     if "peers will not survive a restart" not in trial.said():
         trial.process.send_signal(signal.SIGHUP)
+        assert trial.says("goes on with"), trial.said()
     trial.serves()
     stays.sock.close()
     trial.ends()
@@ -224,6 +235,7 @@ def it_goes_to_the_background(trial):
 
 def with_memory(*options):
     def memory(trial):
+        NAMED.unlink(missing_ok=True)
         if trial.starts("-n", "2", *options):
             trial.serves()
             trial.ends()
@@ -251,7 +263,7 @@ SCENARIOS = {
     "peers come and go": peers_come_and_go,
     "a keeper starts it again": a_keeper_starts_it_again,
     "it goes to the background": it_goes_to_the_background,
-    "memory with a name": with_memory("-M", f"ivshmem-checked-{os.getpid()}"),
+    "memory with a name": with_memory("-M", NAMED.name),
     "memory in a directory": with_memory("-m", "/tmp"),
     "memory of huge pages": with_memory("--hugetlb", "--sparse", "-l", "2M"),
     "status": asked("status"),
@@ -306,5 +318,6 @@ def test_95_percent_of_its_lines_run():
 try:
     program.main()
 finally:
+    NAMED.unlink(missing_ok=True)
     for made in _builds.values():
         made.close()

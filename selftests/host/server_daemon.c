@@ -75,6 +75,50 @@ TEST_F(daemon, listens_when_the_command_returns)
 }
 
 /* server_wait() in START_DAEMON reads to the end of file: none kept it open. */
+static bool serves_named_memory(const struct server *server, const char *path,
+				off_t size)
+{
+	struct peer *peer = peer_join(server->socket, 2);
+	struct stat named, given;
+	bool same;
+
+	if (!peer)
+		return false;
+	same = !stat(path, &named) && !fstat(peer->memory_fd, &given) &&
+	       named.st_ino == given.st_ino && named.st_dev == given.st_dev &&
+	       named.st_size == size;
+	peer_close(peer);
+	return same;
+}
+
+/* ivshmem-server -p pidfile -S path -m shm-name -l shm-size -n vectors */
+TEST_F(daemon, takes_the_command_line_of_qemus_documentation)
+{
+	char path[64];
+	size_t length = strlen(self->arguments);
+
+	snprintf(path, sizeof(path), "/dev/shm/ivshmem-test-%d", (int)getpid());
+	snprintf(self->arguments + length, sizeof(self->arguments) - length,
+		 " -m %s -l 1M -n 2", path + strlen("/dev/shm/"));
+	START_DAEMON();
+	EXPECT_TRUE(serves_named_memory(&self->server, path, 1 << 20));
+}
+
+/* ivshmem-server -v -F -p pidfile -S path -M name -m directory -l size -n N */
+TEST_F(daemon, takes_every_letter_of_qemus_server)
+{
+	struct peer *peer;
+	char arguments[512];
+
+	snprintf(arguments, sizeof(arguments), "-v -F %s -M name -m /tmp -l 4M -n 2",
+		 self->arguments);
+	ASSERT_TRUE(server_run(&self->server, arguments));
+	ASSERT_TRUE(server_says(&self->server, "listening on"));
+	peer = peer_join(self->server.socket, 2);
+	EXPECT_NE(NULL, peer);
+	peer_close(peer);
+}
+
 TEST_F(daemon, keeps_nothing_of_its_caller_open)
 {
 	char path[64], target[64] = "";

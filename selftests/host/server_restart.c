@@ -363,6 +363,22 @@ TEST_F(restart, sigterm_ends_keeper_and_server_and_removes_all_files)
 	EXPECT_EQ(0, server_empty_dir(&self->server));
 }
 
+/* The next server may be anywhere between its fork and its loop. */
+TEST_F(restart, sigterm_while_another_server_starts_is_a_good_end)
+{
+	struct timespec pause = { 0 };
+	int i;
+
+	for (i = 0; i < 60; i++) {
+		START("");
+		ASSERT_EQ(0, kill(self->server.pid, SIGHUP));
+		pause.tv_nsec = i * 100000;
+		nanosleep(&pause, NULL);
+		ASSERT_EQ(0, server_stop(&self->server));
+		ASSERT_EQ(0, server_empty_dir(&self->server));
+	}
+}
+
 TEST_F(restart, a_server_that_cannot_start_ends_its_keeper_with_its_status)
 {
 	char arguments[160];
