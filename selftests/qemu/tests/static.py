@@ -19,8 +19,8 @@ NOT_SO = {
     ("keeper.c", "leak of ‘names’"): "of a child that becomes the server or ends",
     ("queue.c", "dereference of NULL ‘0’"): "the control buffer has room for one",
 }
-#: Words that are right: names of the kernel, of Debian and of IDs in tests.
-WORDS = "fro,iput,nknown,buildd"
+#: Words that are right: names of the kernel, of Debian, of syzkaller, of IDs in tests.
+WORDS = "fro,iput,nknown,buildd,inout"
 NOT_PROSE = re.compile(r"LICENSES/|.*\.(abi|svg)$")
 
 
