@@ -131,14 +131,6 @@ TEST_F(mmap, at_an_offset_that_overflows_fails)
 }
 
 /* Where they are if the administrator allows it, see registers.c. */
-TEST_F(mmap, of_the_registers_is_einval_by_default)
-{
-	const __u64 at = 1ULL << 43;
-
-	EXPECT_MAP_ERRNO(NO_OFFSET, map_raw(self->fd, at, self->page));
-	EXPECT_MAP_ERRNO(NO_OFFSET, map_raw(self->fd, at - self->page, self->page));
-}
-
 TEST_F(mmap, at_an_offset_inside_a_page_is_einval)
 {
 	EXPECT_MAP_ERRNO(EINVAL, map(self->fd, 1, self->page));
