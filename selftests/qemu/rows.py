@@ -30,6 +30,7 @@ class Row:
 
 ROWS = {
     "5.10": Row("bullseye"),
+    "5.10-rt": Row("bullseye", "rt-amd64"),
     "6.1": Row("bookworm"),
     "6.1-cloud": Row("bookworm", "cloud-amd64"),
     "6.1-rt": Row("bookworm", "rt-amd64"),
@@ -37,8 +38,10 @@ ROWS = {
     "6.1-armhf": Row("bookworm-release", "armmp", ARMHF),
     "6.12": Row("bookworm-backports"),
     "6.12-cloud": Row("bookworm-backports", "cloud-amd64"),
+    "6.12-rt": Row("bookworm-backports", "rt-amd64"),
     "7.3": Row("trixie-backports", root=True),
     "7.3-cloud": Row("trixie-backports", "cloud-amd64", root=True),
+    "7.3-rt": Row("trixie-backports", "rt-amd64", root=True),
 }
 
 BUILT = {
