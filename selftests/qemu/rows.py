@@ -30,6 +30,7 @@ class Row:
 
 ROWS = {
     "5.10": Row("bullseye"),
+    "5.10-cloud": Row("bullseye", "cloud-amd64"),
     "5.10-rt": Row("bullseye", "rt-amd64"),
     "6.1": Row("bookworm"),
     "6.1-cloud": Row("bookworm", "cloud-amd64"),
