@@ -63,18 +63,21 @@ def test_a_sender_may_have_ended_before_the_receiver_comes():
     assert finish(receiver)[:2] == (0, b"again")
 
 
-def test_lines_of_a_chat_come_as_they_are_typed():
-    memory = Memory()
-    reader = memory.start("cat", "chat")
-    writer = memory.start("send", "chat")
+def chat(place):
+    """Lines come as they are typed, and both ends end well."""
+    reader = place.start("cat", "chat")
+    writer = place.start("send", "chat")
     for word in (b"hello\n", b"how are you?\n"):
         writer.stdin.write(word)
         writer.stdin.flush()
         assert reader.stdout.readline() == word
-    writer.stdin.close()
-    writer.wait(tree.limit(5))
+    assert finish(writer, b"")[0] == 0
     reader.send_signal(signal.SIGINT)
     assert finish(reader) == (0, b"", "")
+
+
+def test_lines_of_a_chat_come_as_they_are_typed():
+    chat(Memory())
 
 
 class Served:
@@ -97,15 +100,7 @@ class Served:
 
 def test_peers_of_a_server_wake_each_other():
     with Served() as served:
-        reader = served.start("cat", "chat")
-        writer = served.start("send", "chat")
-        for word in (b"hello\n", b"how are you?\n"):
-            writer.stdin.write(word)
-            writer.stdin.flush()
-            assert reader.stdout.readline() == word
-        assert finish(writer, b"")[0] == 0
-        reader.send_signal(signal.SIGINT)
-        assert finish(reader) == (0, b"", "")
+        chat(served)
 
 
 def half_sent():

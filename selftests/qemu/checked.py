@@ -5,13 +5,13 @@ programs of host/ against it: sanitizers, coverage, calls that fail.
 A report of a sanitizer goes to a file, whoever reads the program's stderr.
 """
 import concurrent.futures
-import json
 import os
 import re
 import subprocess
 from pathlib import Path
 
 import child
+import coverage
 import tree
 
 SANITIZE = "-fsanitize=address,undefined -fno-sanitize-recover=undefined"
@@ -103,11 +103,8 @@ class Checked:
     def coverage(self, directory):
         """{file: (lines, [those that did not run])}."""
         files = {}
-        for data in sorted((self.place / directory).glob("*.gcda")):
-            found = subprocess.run(["gcov", "--json-format", "--stdout", data],
-                                   cwd=self.place, check=True, capture_output=True)
-            for file in json.loads(found.stdout)["files"]:
-                _add_lines(files.setdefault(Path(file["file"]).name, {}), file)
+        for file in coverage.files(self.place / directory):
+            _add_lines(files.setdefault(Path(file["file"]).name, {}), file)
         own = {path.name for path in (tree.TOP / directory).glob("*.c")}
         return {name: (len(lines), [number for number, count in sorted(lines.items())
                                     if not count])

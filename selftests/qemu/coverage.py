@@ -46,19 +46,22 @@ def add_up(places, objects, result):
     return result
 
 
+def files(place):
+    """What gcov says of each source file of each object in a directory."""
+    for counters in sorted(place.glob("*.gcda")):
+        run = subprocess.run(["gcov", "--json-format", "--stdout", "-b", counters],
+                             cwd=place, capture_output=True, check=True)
+        yield from json.loads(run.stdout)["files"]
+
+
 def read(place, source):
     """{file: (lines, branches, functions)} of the sources in a directory; each is
     {where: times that it ran}."""
     found = {}
-    for counters in sorted(place.glob("*.gcda")):
-        run = subprocess.run(["gcov", "--json-format", "--stdout", "-b", counters],
-                             cwd=place, capture_output=True, check=True)
-        for text in run.stdout.splitlines():
-            for file in json.loads(text)["files"]:
-                path = Path(file["file"])
-                if path.parent.name != source or path.suffix != ".c":
-                    continue
-                _add(found.setdefault(path.name, ({}, {}, {})), file)
+    for file in files(place):
+        path = Path(file["file"])
+        if path.parent.name == source and path.suffix == ".c":
+            _add(found.setdefault(path.name, ({}, {}, {})), file)
     return found
 
 

@@ -67,9 +67,6 @@ class Machine:
 #: in selftests/guest gets.
 STANDARD = Machine(Doorbell(vectors=4), Plain(), smp=2)
 
-#: The same, on the kernel that finds bugs: debugkernel.py.
-DEBUG = Machine(*STANDARD.devices, smp=2, memory=768, kernel="debug")
-
 #: The same, where a program may map the registers.
 MAPPED = Machine(Doorbell(vectors=4), Plain(), smp=2,
                  append="ivshmem_guest.map_registers=1")
@@ -77,3 +74,13 @@ MAPPED = Machine(Doorbell(vectors=4), Plain(), smp=2,
 #: Options: a port that asks for so much room that SeaBIOS puts all memory above
 #: 4 GiB, where it leaves it cacheable.
 ROOM = ("-device", "pcie-root-port,id=room,chassis=9,slot=9,pref64-reserve=8G")
+
+
+def debug(*devices, **more):
+    """On the kernel that finds bugs, debugkernel.py; with the standard devices if
+    there are no others."""
+    return Machine(*devices or STANDARD.devices, smp=2, memory=768, kernel="debug",
+                   **more)
+
+
+DEBUG = debug()

@@ -6,27 +6,22 @@ each mode that changes which code runs.
 """
 import coverage
 import kselftest
-from machine import DEBUG, Doorbell, Machine, Plain
+from machine import DEBUG, Doorbell, Plain, debug
 from scenario import full
 from tree import BUILD, MIB, TOP
 
 LARGE = (Doorbell(4 * MIB, vectors=4), Plain(4 * MIB))
 
 
-def machine(append="", devices=DEBUG.devices):
-    return Machine(*devices, smp=2, memory=DEBUG.memory, kernel=DEBUG.kernel,
-                   append=append)
-
-
 #: Where they run, and which: None for all.
 RUNS = {
-    "default": (machine(), None),
-    "mapped registers": (machine("ivshmem_guest.map_registers=1"),
+    "default": (DEBUG, None),
+    "mapped registers": (debug(append="ivshmem_guest.map_registers=1"),
                          ("registers", "library", "libvector")),
-    "struct pages": (machine("ivshmem_guest.struct_pages=1", LARGE),
+    "struct pages": (debug(*LARGE, append="ivshmem_guest.struct_pages=1"),
                      ("pages", "pins", "dmabuf", "libdmabuf", "remove")),
-    "wc": (machine("ivshmem_guest.cache=wc"), ("mmap",)),
-    "uc": (machine("ivshmem_guest.cache=uc"), ("mmap",)),
+    "wc": (debug(append="ivshmem_guest.cache=wc"), ("mmap",)),
+    "uc": (debug(append="ivshmem_guest.cache=uc"), ("mmap",)),
 }
 #: They look for what this kernel is slow in, or are nothing but load.
 LEFT_OUT = ("cycles", "failures", "registers")

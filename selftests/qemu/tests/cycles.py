@@ -7,12 +7,11 @@ with two processors moves a BAR. The figures are in the program's output, cycles
 among the logs.
 """
 import kselftest
-from machine import DEBUG, STANDARD, Machine
+from machine import STANDARD, Machine, debug
 from scenario import full, guests
 
 STOCK = Machine(*STANDARD.devices, smp=2, qemu="11.1")
-BUGS = Machine(*DEBUG.devices, smp=2, memory=DEBUG.memory, kernel=DEBUG.kernel,
-               qemu="11.1")
+BUGS = debug(qemu="11.1")
 
 
 def cycles(machine, count, seconds):

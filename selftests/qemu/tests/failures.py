@@ -7,13 +7,12 @@ hit in the driver is printed: where it called what failed.
 import re
 
 import kselftest
-from machine import DEBUG, Machine
+from machine import debug
 from scenario import full, guests
 
 #: All caches are marked for failslab but one: the kernel itself, 6.1, dies when a
 #: node of a radix tree cannot be had while it makes a mapping of interrupts.
-MACHINE = Machine(*DEBUG.devices, smp=2, memory=DEBUG.memory, kernel=DEBUG.kernel,
-                  append="slub_debug=A;-,radix_tree_node")
+MACHINE = debug(append="slub_debug=A;-,radix_tree_node")
 INJECT = """
 cd /sys/kernel/debug
 for kind in failslab fail_page_alloc; do
