@@ -17,6 +17,17 @@
 #define IVSH_API __attribute__((visibility("default")))
 #endif
 
+#define likely(condition) __builtin_expect(!!(condition), 1)
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
+
+/* What only a hostile or a taken over memory can make true. The benchmark
+ * builds a library that trusts its peer, to tell what these checks cost. */
+#ifdef IVSH_TRUSTING
+#define hostile(condition) ((void)(condition), false)
+#else
+#define hostile(condition) unlikely(condition)
+#endif
+
 /* Tests that stop or kill a process at each step define it. */
 #ifdef IVSH_STEPS
 void ivsh_step(const char *name);
@@ -29,6 +40,9 @@ void ivsh_step(const char *name);
  * DEAD_NS is dead or stopped. */
 #define BEAT_NS NSEC_PER_SEC
 #define DEAD_NS (5 * NSEC_PER_SEC / 2)
+
+/* Adaptive waiting spins no longer: about what a sleep costs. */
+#define IVSH_SPIN_MAX_NS 50000
 
 /* How a directory is woken, and wakes: wakeup.c, or a test's own. */
 struct ivsh_wakeup {
@@ -55,7 +69,7 @@ struct ivsh_directory {
 	struct ivsh_vector *vector;
 	struct ivsh_channel *channels;	/* the open ones */
 	enum ivsh_waiting waiting;
-	int64_t spin_ns;
+	int64_t spin_ns;		/* at first IVSH_SPIN_MAX_NS: learn() */
 };
 
 struct ivsh_channel {
@@ -109,8 +123,11 @@ void ivsh_sleep_ns(int64_t ns);
 int ivsh_channel_break(struct ivsh_channel *channel, int error);
 
 /* ring.c */
+#define IVSH_BATCH 64u		/* messages until they are published */
 bool ivsh_ring_ready(struct ivsh_channel *channel);
 void ivsh_ring_wake(struct ivsh_channel *channel);
+int ivsh_ring_publish(struct ivsh_channel *channel);
+int ivsh_ring_lost(struct ivsh_channel *channel, uint64_t found);
 
 /* directory.c: the seam for tests, before any channel is opened */
 void ivsh_directory_set_wakeup(struct ivsh_directory *directory,
@@ -120,6 +137,26 @@ static inline int ivsh_fail(int error)
 {
 	errno = error;
 	return -1;
+}
+
+static inline bool ivsh_ring_unpublished(const struct ivsh_channel *channel)
+{
+	return channel->index !=
+	       make_index(channel->position, channel->generation);
+}
+
+/*
+ * After reading, before telling of it: another consumer may have taken over,
+ * and let what we read be overwritten. The bytes were read before this.
+ */
+static inline int ivsh_ring_check_owner(struct ivsh_channel *channel)
+{
+	uint64_t found;
+
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	found = word_load_relaxed(&channel->own->index);
+	return hostile(found != channel->index) ?
+		       ivsh_ring_lost(channel, found) : 0;
 }
 
 #endif /* IVSH_CHANNEL_INTERNAL_H */

@@ -277,6 +277,7 @@ IVSH_API struct ivsh_directory *ivsh_directory_open(void *address, size_t size,
 	directory->shared = address;
 	directory->observer = !peer;
 	directory->alone = sysconf(_SC_NPROCESSORS_ONLN) < 2;
+	directory->spin_ns = IVSH_SPIN_MAX_NS;
 	if (!directory_open(directory, size, peer, flags))
 		return directory;
 	error = errno;

@@ -10,11 +10,6 @@
 
 #include "channel.h"
 
-#define BATCH 64u
-
-#define likely(condition) __builtin_expect(!!(condition), 1)
-#define unlikely(condition) __builtin_expect(!!(condition), 0)
-
 /* --- the other side ------------------------------------------------------ */
 
 /*
@@ -72,23 +67,23 @@ void ivsh_ring_wake(struct ivsh_channel *channel)
 /* --- publishing ---------------------------------------------------------- */
 
 /* Our index is not what we published: whose is it? */
-static __attribute__((noinline, cold)) int
-index_lost(struct ivsh_channel *channel, uint64_t found)
+__attribute__((noinline, cold)) int
+ivsh_ring_lost(struct ivsh_channel *channel, uint64_t found)
 {
 	bool stale = index_generation(found) != channel->generation;
 
 	return ivsh_channel_break(channel, stale ? ESTALE : EBADMSG);
 }
 
-static int publish(struct ivsh_channel *channel)
+int ivsh_ring_publish(struct ivsh_channel *channel)
 {
 	uint64_t next = make_index(channel->position, channel->generation);
 	uint64_t found = channel->index;
 
 	ivsh_step("ring: not published");
 	/* Full fence: pairs with the one between arming and refresh(). */
-	if (unlikely(!word_publish(&channel->own->index, &found, next)))
-		return index_lost(channel, found);
+	if (hostile(!word_publish(&channel->own->index, &found, next)))
+		return ivsh_ring_lost(channel, found);
 	channel->index = next;
 	channel->publish_at = channel->position + channel->capacity / 8;
 	channel->pending = 0;
@@ -100,19 +95,13 @@ static int publish(struct ivsh_channel *channel)
 	return 0;
 }
 
-static bool has_unpublished(const struct ivsh_channel *channel)
-{
-	return channel->index !=
-	       make_index(channel->position, channel->generation);
-}
-
 IVSH_API int ivsh_channel_flush(struct ivsh_channel *channel)
 {
 	int error = channel->refuse[channel->consumer];
 
 	if (unlikely(error))
 		return ivsh_fail(error);
-	return has_unpublished(channel) ? publish(channel) : 0;
+	return ivsh_ring_unpublished(channel) ? ivsh_ring_publish(channel) : 0;
 }
 
 /* --- producer ------------------------------------------------------------ */
@@ -190,34 +179,29 @@ static inline void *reserve_record(struct ivsh_channel *channel, size_t length)
 	return channel->data + channel->mask + 1 - rest + IVSH_HEADER;
 }
 
-static inline void *reserve(struct ivsh_channel *channel, size_t length)
-{
-	return channel->slot_size ? reserve_slot(channel, length) :
-				    reserve_record(channel, length);
-}
-
 /* The position has moved by a message. */
 static inline int count_message(struct ivsh_channel *channel, uint64_t size)
 {
 	channel->position += size;
 	channel->taken = 0;
-	if (unlikely(++channel->pending >= BATCH ||
+	if (unlikely(++channel->pending >= IVSH_BATCH ||
 		     channel->position >= channel->publish_at))
-		return publish(channel);
+		return ivsh_ring_publish(channel);
 	return 0;
 }
 
-static inline int commit(struct ivsh_channel *channel, size_t length)
+static inline int commit_slot(struct ivsh_channel *channel, size_t length)
 {
-	uint64_t at, size;
+	if (unlikely(length != channel->taken || !length))
+		return ivsh_fail(EINVAL);
+	ivsh_step("ring: not committed");
+	return count_message(channel, length);
+}
 
-	if (channel->slot_size) {
-		if (unlikely(length != channel->taken || !length))
-			return ivsh_fail(EINVAL);
-		ivsh_step("ring: not committed");
-		return count_message(channel, length);
-	}
-	size = record_size(length);
+static inline int commit_record(struct ivsh_channel *channel, size_t length)
+{
+	uint64_t size = record_size(length), at;
+
 	if (unlikely(size > channel->taken || length > channel->max_message))
 		return ivsh_fail(EINVAL);
 	at = (channel->position + channel->skipped) & channel->mask;
@@ -233,14 +217,16 @@ IVSH_API void *ivsh_channel_reserve(struct ivsh_channel *channel,
 		errno = channel->refuse[IVSH_PRODUCER];
 		return NULL;
 	}
-	return reserve(channel, length);
+	return channel->slot_size ? reserve_slot(channel, length) :
+				    reserve_record(channel, length);
 }
 
 IVSH_API int ivsh_channel_commit(struct ivsh_channel *channel, size_t length)
 {
 	if (unlikely(channel->refuse[IVSH_PRODUCER]))
 		return ivsh_fail(channel->refuse[IVSH_PRODUCER]);
-	return commit(channel, length);
+	return channel->slot_size ? commit_slot(channel, length) :
+				    commit_record(channel, length);
 }
 
 /* --- consumer ------------------------------------------------------------ */
@@ -254,7 +240,7 @@ static __attribute__((noinline)) int look_again(struct ivsh_channel *channel)
 		return -1;
 	if (channel->position != channel->limit)
 		return 0;
-	if (has_unpublished(channel) && publish(channel))
+	if (ivsh_ring_unpublished(channel) && ivsh_ring_publish(channel))
 		return -1;
 	return ivsh_fail(closed && closed == channel->peer_generation ?
 			 EPIPE : EAGAIN);
@@ -293,7 +279,7 @@ static inline const void *peek_record(struct ivsh_channel *channel,
 
 	if (unlikely(header == IVSH_SKIP))
 		return skip_to_start(channel, rest, length);
-	if (unlikely(header > channel->max_message || size > rest ||
+	if (hostile(header > channel->max_message || size > rest ||
 		     size > channel->limit - channel->position)) {
 		ivsh_channel_break(channel, EBADMSG);
 		return NULL;
@@ -308,41 +294,13 @@ static inline const void *peek_slot(struct ivsh_channel *channel,
 				    size_t *length)
 {
 	/* Whole slots only; less is an index that no producer has. */
-	if (unlikely(channel->limit - channel->position < channel->slot_size)) {
+	if (hostile(channel->limit - channel->position < channel->slot_size)) {
 		ivsh_channel_break(channel, EBADMSG);
 		return NULL;
 	}
 	channel->taken = channel->slot_size;
 	*length = channel->slot_size;
 	return channel->data + (channel->position & channel->mask);
-}
-
-static inline const void *peek(struct ivsh_channel *channel, size_t *length)
-{
-	if (unlikely(channel->position == channel->limit) &&
-	    look_again(channel))
-		return NULL;
-	return channel->slot_size ? peek_slot(channel, length) :
-				    peek_record(channel, length);
-}
-
-static inline int release(struct ivsh_channel *channel)
-{
-	uint64_t found;
-
-	if (unlikely(!channel->taken))
-		return ivsh_fail(EINVAL);
-	/* Another consumer may have taken over, and let what we read be
-	 * overwritten: the bytes were read before this. */
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	found = word_load_relaxed(&channel->own->index);
-	if (unlikely(found != channel->index))
-		return index_lost(channel, found);
-	channel->position += channel->skipped + channel->taken;
-	channel->taken = 0;
-	if (unlikely(channel->position >= channel->publish_at))
-		return publish(channel);
-	return 0;
 }
 
 IVSH_API const void *ivsh_channel_peek(struct ivsh_channel *channel,
@@ -352,143 +310,26 @@ IVSH_API const void *ivsh_channel_peek(struct ivsh_channel *channel,
 		errno = channel->refuse[IVSH_CONSUMER];
 		return NULL;
 	}
-	return peek(channel, length);
+	if (unlikely(channel->position == channel->limit) &&
+	    look_again(channel))
+		return NULL;
+	return channel->slot_size ? peek_slot(channel, length) :
+				    peek_record(channel, length);
 }
 
 IVSH_API int ivsh_channel_release(struct ivsh_channel *channel)
 {
 	if (unlikely(channel->refuse[IVSH_CONSUMER]))
 		return ivsh_fail(channel->refuse[IVSH_CONSUMER]);
-	return release(channel);
-}
-
-/* --- whole messages ------------------------------------------------------ */
-
-/*
- * Wait after EAGAIN; another errno stays. A channel that breaks meanwhile is
- * ready at once and for ever, and its indices may look sound again.
- */
-static int wait_again(struct ivsh_channel *channel, int64_t timeout_ns)
-{
-	int error;
-
-	if (errno != EAGAIN || ivsh_channel_wait(channel, timeout_ns))
+	if (unlikely(!channel->taken))
+		return ivsh_fail(EINVAL);
+	if (ivsh_ring_check_owner(channel))
 		return -1;
-	error = channel->refuse[channel->consumer];
-	return error ? ivsh_fail(error) : 0;
-}
-
-static inline void copy(void *to, const void *from, size_t length)
-{
-	if (length == 8)
-		__builtin_memcpy(to, from, 8);
-	else
-		memcpy(to, from, length);
-}
-
-static inline int put(struct ivsh_channel *channel, const void *message,
-		      size_t length, int64_t timeout_ns)
-{
-	void *room;
-
-	while (unlikely(!(room = reserve(channel, length))))
-		if (wait_again(channel, timeout_ns))
-			return -1;
-	copy(room, message, length);
-	return commit(channel, length);
-}
-
-IVSH_API int ivsh_channel_send_many(struct ivsh_channel *channel,
-				    const struct iovec *messages, size_t count,
-				    int64_t timeout_ns, size_t *sent)
-{
-	size_t i = 0;
-	int error = channel->refuse[IVSH_PRODUCER];
-
-	if (!error && timeout_ns < -1)
-		error = EINVAL;
-	for (; !error && i < count; i++)
-		if (unlikely(put(channel, messages[i].iov_base,
-				 messages[i].iov_len, timeout_ns))) {
-			error = errno;
-			break;
-		}
-	if (sent)
-		*sent = i;
-	if (likely(!channel->refuse[IVSH_PRODUCER]) &&
-	    has_unpublished(channel) && publish(channel))
-		return -1;
-	return error ? ivsh_fail(error) : 0;
-}
-
-IVSH_API int ivsh_channel_send(struct ivsh_channel *channel,
-			       const void *message, size_t length,
-			       int64_t timeout_ns)
-{
-	struct iovec one = { (void *)message, length };
-
-	return ivsh_channel_send_many(channel, &one, 1, timeout_ns, NULL);
-}
-
-/* One message into a buffer. -1 with EAGAIN when there is none. */
-static inline int get(struct ivsh_channel *channel, struct iovec *buffer)
-{
-	size_t length;
-	const void *message = peek(channel, &length);
-
-	if (unlikely(!message))
-		return -1;
-	if (unlikely(length > buffer->iov_len)) {
-		buffer->iov_len = length;
-		channel->taken = 0;
-		return ivsh_fail(EMSGSIZE);
-	}
-	copy(buffer->iov_base, message, length);
-	buffer->iov_len = length;
-	return release(channel);
-}
-
-/*
- * An error after the first message is left for the next call, which meets it
- * again; one that is sticky may have torn what came, and counts.
- */
-IVSH_API int ivsh_channel_receive_many(struct ivsh_channel *channel,
-				       struct iovec *buffers, size_t count,
-				       int64_t timeout_ns, size_t *received)
-{
-	int error = channel->refuse[IVSH_CONSUMER];
-
-	*received = 0;
-	if (error || timeout_ns < -1)
-		return ivsh_fail(error ? error : EINVAL);
-	while (*received < count) {
-		size_t size = buffers[*received].iov_len;
-
-		if (likely(!get(channel, &buffers[*received]))) {
-			(*received)++;
-			continue;
-		}
-		if (*received) {
-			buffers[*received].iov_len = size;
-			return channel->refuse[IVSH_CONSUMER] ? -1 : 0;
-		}
-		if (wait_again(channel, timeout_ns))
-			return -1;
-	}
+	channel->position += channel->skipped + channel->taken;
+	channel->taken = 0;
+	if (unlikely(channel->position >= channel->publish_at))
+		return ivsh_ring_publish(channel);
 	return 0;
-}
-
-IVSH_API int ivsh_channel_receive(struct ivsh_channel *channel, void *buffer,
-				  size_t size, size_t *length,
-				  int64_t timeout_ns)
-{
-	struct iovec one = { buffer, size };
-	size_t received;
-	int failed = ivsh_channel_receive_many(channel, &one, 1, timeout_ns,
-					       &received);
-
-	*length = one.iov_len;
-	return failed;
 }
 
 /* --- for waiting --------------------------------------------------------- */

@@ -10,7 +10,6 @@
 #include "channel.h"
 
 #define SPIN_MIN_NS 5000
-#define SPIN_MAX_NS 50000
 #define PAUSE_MIN_NS 20000
 #define PAUSE_MAX_NS 1000000
 /* Looks between two looks at the clock. */
@@ -69,22 +68,34 @@ static int64_t left_ns(const struct waiting *waiting)
 
 /* --- spinning ------------------------------------------------------------ */
 
-/* Look again and again, until the time has passed that it may take. */
-static struct ivsh_channel *spin(const struct waiting *waiting,
-				 int64_t limit_ns)
+static struct ivsh_channel *look(const struct waiting *waiting)
 {
 	struct ivsh_channel *channel;
 
-	while (ivsh_now_ns() - waiting->start_ns < limit_ns) {
-		for (int i = 0; i < SPIN_LOOKS; i++) {
-			channel = find_ready(waiting);
-			if (channel)
-				return channel;
-			relax();
-		}
-		ivsh_directory_beat(waiting->directory);
+	for (int i = 0; i < SPIN_LOOKS; i++) {
+		channel = find_ready(waiting);
+		if (channel)
+			return channel;
+		relax();
 	}
 	return NULL;
+}
+
+/* Look again and again, until the time has passed that it may take. The first
+ * looks come before the clock: reading it costs as much as a message. */
+static struct ivsh_channel *spin(struct waiting *waiting, int64_t limit_ns)
+{
+	struct ivsh_channel *channel = limit_ns ? look(waiting) :
+						  find_ready(waiting);
+
+	if (channel)
+		return channel;
+	waiting->start_ns = ivsh_now_ns();
+	while (!channel && ivsh_now_ns() - waiting->start_ns < limit_ns) {
+		channel = look(waiting);
+		ivsh_directory_beat(waiting->directory);
+	}
+	return channel;
 }
 
 static int64_t spin_limit_ns(const struct waiting *waiting)
@@ -100,24 +111,25 @@ static int64_t spin_limit_ns(const struct waiting *waiting)
 }
 
 /*
- * As a hypervisor's halt polling: spin longer next time if a little more would
- * have sufficed, and not at all after a wait that no spinning shortens.
+ * After a sleep, as a hypervisor's halt polling: spin longer next time if a
+ * little more would have sufficed, and less after a wait that no spinning
+ * shortens; one of these (a processor that was taken away) says little. The
+ * time has the sleep's own cost in it, which is about the most that we spin.
  */
 static void learn(const struct waiting *waiting)
 {
 	int64_t took = ivsh_now_ns() - waiting->start_ns;
-	int64_t *spin_ns = &waiting->directory->spin_ns;
+	int64_t spin_ns = waiting->directory->spin_ns;
 
-	if (took <= *spin_ns)
-		return;
-	if (took > SPIN_MAX_NS)
-		*spin_ns = 0;
-	else if (*spin_ns < SPIN_MIN_NS)
-		*spin_ns = SPIN_MIN_NS;
-	else if (*spin_ns * 2 <= SPIN_MAX_NS)
-		*spin_ns *= 2;
+	if (took > 2 * IVSH_SPIN_MAX_NS)
+		spin_ns = spin_ns / 2 < SPIN_MIN_NS ? 0 : spin_ns / 2;
+	else if (spin_ns < SPIN_MIN_NS)
+		spin_ns = SPIN_MIN_NS;
+	else if (spin_ns * 2 <= IVSH_SPIN_MAX_NS)
+		spin_ns *= 2;
 	else
-		*spin_ns = SPIN_MAX_NS;
+		spin_ns = IVSH_SPIN_MAX_NS;
+	waiting->directory->spin_ns = spin_ns;
 }
 
 /* --- sleeping ------------------------------------------------------------ */
@@ -173,12 +185,10 @@ static int sleep_once(struct waiting *waiting)
 
 static struct ivsh_channel *wait_for(struct waiting *waiting)
 {
-	struct ivsh_channel *channel = find_ready(waiting);
+	struct ivsh_channel *channel = spin(waiting, spin_limit_ns(waiting));
 
 	if (channel)
 		return channel;
-	waiting->start_ns = ivsh_now_ns();
-	channel = spin(waiting, spin_limit_ns(waiting));
 	while (!channel && waiting->timeout_ns && left_ns(waiting)) {
 		if (sleep_once(waiting))
 			return NULL;

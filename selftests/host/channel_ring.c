@@ -260,6 +260,28 @@ TEST_F(channel, many_messages_go_in_one_call)
 	EXPECT_EQ(64, in[8].iov_len);
 }
 
+TEST_F(channel, many_messages_are_shown_and_given_back_an_eighth_at_a_time)
+{
+	uint64_t before = ivsh_channel_count(self->pair.consumer,
+					     IVSH_COUNTER_PUBLISHED);
+	struct iovec out[56], in[56];
+	unsigned char room[56][64];
+	size_t received;
+
+	for (int i = 0; i < 56; i++) {
+		out[i] = (struct iovec){ self->buffer, 64 };
+		in[i] = (struct iovec){ room[i], 64 };
+	}
+	ASSERT_EQ(0, ivsh_channel_send_many(self->pair.producer, out, 56, 0, NULL));
+	EXPECT_LE(7, ivsh_channel_count(self->pair.producer,
+					IVSH_COUNTER_PUBLISHED));
+	ASSERT_EQ(0, ivsh_channel_receive_many(self->pair.consumer, in, 56, 0,
+					       &received));
+	EXPECT_EQ(56, received);
+	EXPECT_LE(before + 6, ivsh_channel_count(self->pair.consumer,
+						 IVSH_COUNTER_PUBLISHED));
+}
+
 TEST_F(channel, many_messages_that_do_not_fit_go_as_far_as_they_do)
 {
 	struct iovec out[200];
@@ -358,6 +380,27 @@ TEST_F(channel, consumer_that_is_taken_over_is_estale_and_keeps_nothing)
 	EXPECT_FAILS(ESTALE, ivsh_channel_release(self->pair.consumer));
 	EXPECT_EQ(-ESTALE, receive_number(self->pair.consumer));
 	EXPECT_EQ(1, receive_number(next));
+	ivsh_channel_close(next);
+}
+
+TEST_F(channel, consumer_that_is_taken_over_takes_none_of_many)
+{
+	struct iovec in[8];
+	unsigned char room[8][64];
+	struct ivsh_channel *next;
+	size_t received;
+
+	for (uint64_t i = 0; i < 8; i++) {
+		ASSERT_EQ(0, send_number(self->pair.producer, 64, i));
+		in[i] = (struct iovec){ room[i], 64 };
+	}
+	EXPECT_EQ(0, receive_number(self->pair.consumer));
+	next = ivsh_channel_open(self->pair.a, "c", IVSH_CONSUMER, 0,
+				 variant->slot_size, IVSH_TAKE_OVER);
+	ASSERT_NE(NULL, next);
+	EXPECT_FAILS(ESTALE, ivsh_channel_receive_many(self->pair.consumer, in, 8,
+						       0, &received));
+	EXPECT_EQ(0, received);
 	ivsh_channel_close(next);
 }
 
@@ -590,6 +633,39 @@ TEST_F(records, skip_that_leads_to_nothing_is_ebadmsg)
 	word_store((ivsh_word *)self->pair.consumer->data, IVSH_SKIP);
 	word_store(HEAD, word_load(HEAD) + (8ull << 16));
 	EXPECT_EQ(-EBADMSG, receive_number(self->pair.consumer));
+}
+
+/* The first of many is asked for, the others come with it. */
+TEST_F(records, length_that_no_record_has_among_many_is_ebadmsg)
+{
+	static unsigned char room[4][2 * CAPACITY];
+	struct iovec in[4];
+	size_t received;
+
+	for (uint64_t i = 0; i < 4; i++) {
+		ASSERT_EQ(0, send_number(self->pair.producer, 56, i));
+		in[i] = (struct iovec){ room[i], sizeof(room[i]) };
+	}
+	word_store((ivsh_word *)(self->pair.consumer->data + 128), CAPACITY + 8);
+	EXPECT_FAILS(EBADMSG, ivsh_channel_receive_many(self->pair.consumer, in, 4,
+							0, &received));
+	EXPECT_EQ(2, received);
+}
+
+TEST_F(slots, part_of_a_slot_among_many_is_ebadmsg)
+{
+	unsigned char room[4][64];
+	struct iovec in[4];
+	size_t received;
+
+	for (uint64_t i = 0; i < 4; i++)
+		in[i] = (struct iovec){ room[i], 64 };
+	ASSERT_EQ(0, send_number(self->pair.producer, 64, 0));
+	ASSERT_EQ(0, send_number(self->pair.producer, 64, 1));
+	word_store(HEAD, word_load(HEAD) + (8ull << 16));
+	EXPECT_FAILS(EBADMSG, ivsh_channel_receive_many(self->pair.consumer, in, 4,
+							0, &received));
+	EXPECT_EQ(2, received);
 }
 
 TEST_F(slots, part_of_a_slot_is_ebadmsg)
