@@ -345,6 +345,10 @@ bool ivsh_ring_ready(struct ivsh_channel *channel)
 	if (channel->limit - channel->position >= need && channel->consumer)
 		return true;
 	closed = word_load_full(&channel->other->closed);
+	/* Who waits has the message's line come together with the index's. */
+	if (channel->consumer)
+		__builtin_prefetch(channel->data +
+				   (channel->position & channel->mask));
 	if (refresh(channel))
 		return true;
 	return channel->limit - channel->position >= need ||
