@@ -227,6 +227,7 @@ static uint64_t sum_lines(const unsigned char *at, size_t size)
 	uint64_t sum = 0, word;
 
 	for (size_t i = 0; i + 8 <= size; i += 64) {
+		__builtin_prefetch(at + i + 1024);
 		memcpy(&word, at + i, 8);
 		sum += word;
 	}
