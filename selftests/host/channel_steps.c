@@ -3,8 +3,8 @@
  * A process that dies, or is stopped and goes on later, at each single step of
  * what the library does in shared memory (ivsh_step()); another one then takes
  * its place. Nothing that was flushed is lost, nothing is torn, nothing that
- * was acknowledged comes again, and what goes on later can do no harm. And many
- * messages with producers and consumers killed at random.
+ * was acknowledged comes again, and what goes on later can do no harm. Deaths at
+ * random are channel_kills.c's.
  */
 #include <sys/prctl.h>
 
@@ -274,93 +274,6 @@ TEST_F_TIMEOUT(step, leaves_a_channel_that_others_go_on_with, 300)
 	}
 	TH_LOG("%u steps", step - 1);
 	EXPECT_LT(20, step);
-}
-
-/* --- many messages, many deaths ------------------------------------------ */
-
-static unsigned long from_environment(const char *name, unsigned long otherwise)
-{
-	const char *value = getenv(name);
-
-	return value ? strtoul(value, NULL, 10) : otherwise;
-}
-
-static void live_for_ever(void *memory, enum ivsh_role role)
-{
-	struct ivsh_channel *channel;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	stop_at = 0;
-	channel = open_end(memory, role, 0);
-	if (!channel)
-		_exit(1);
-	for (;;) {
-		account->error = 0;
-		if (role == IVSH_PRODUCER)
-			produce(channel, UINT64_MAX);
-		else
-			consume(channel, UINT64_MAX);
-		if (account->error && account->error != ETIMEDOUT)
-			_exit(2);
-	}
-}
-
-static pid_t spawn(void *memory, enum ivsh_role role)
-{
-	pid_t child = fork();
-
-	if (!child)
-		live_for_ever(memory, role);
-	return child;
-}
-
-/* IVSHMEM_KILLS sets how many. */
-FIXTURE(processes) {
-};
-
-FIXTURE_SETUP(processes)
-{
-}
-
-FIXTURE_TEARDOWN(processes)
-{
-}
-
-TEST_F_TIMEOUT(processes, killed_at_random_lose_and_tear_nothing, 36000)
-{
-	unsigned long kills = from_environment("IVSHMEM_KILLS", 300);
-	void *memory = memory_new(MEMORY_SIZE);
-	pid_t child[2];
-	int status;
-
-	account = memory_new(sizeof(*account));
-	bells_open(&bells);
-	srandom(1);
-	for (int role = 0; role < 2; role++)
-		child[role] = spawn(memory, role);
-	for (unsigned long i = 0; i < kills; i++) {
-		int role = random() % 2;
-
-		usleep(random() % 10000);
-		kill(child[role], SIGKILL);
-		waitpid(child[role], &status, 0);
-		ASSERT_TRUE(WIFSIGNALED(status))
-			TH_LOG("%s ended with status %d, error %d",
-			       role ? "consumer" : "producer",
-			       WEXITSTATUS(status), account->error);
-		child[role] = spawn(memory, role);
-	}
-	for (int role = 0; role < 2; role++) {
-		kill(child[role], SIGKILL);
-		waitpid(child[role], NULL, 0);
-	}
-	TH_LOG("%lu kills, %llu messages", kills,
-	       (unsigned long long)account->acknowledged);
-	EXPECT_LT(kills, account->acknowledged);
-	/* What was flushed and not yet read is there for the next. */
-	EXPECT_TRUE(!consume(open_end(memory, IVSH_CONSUMER, 0),
-			     account->flushed) || last_was_acknowledged())
-		TH_LOG("error %d", account->error);
 }
 
 TEST_HARNESS_MAIN
