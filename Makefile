@@ -70,6 +70,12 @@ check-quick:
 check-full:
 	$(Q)scripts/check --full
 
+HOURS ?= 1
+
+soak: selftests
+	$(Q)scripts/setup
+	$(Q)python3 selftests/qemu/soak.py --hours $(HOURS)
+
 mutants:
 	$(Q)scripts/mutants
 
@@ -148,5 +154,5 @@ clean:
 
 .PHONY: fuzz-lib fuzz-server
 .PHONY: help all lib tools server examples bench programs-of-bench man selftests modules setup demo \
-	check check-quick check-full mutants kernels install uninstall deb dist \
+	check check-quick check-full soak mutants kernels install uninstall deb dist \
 	dkms-source dkms-install dkms-remove clean
