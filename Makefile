@@ -17,6 +17,7 @@ help:
 	@echo 'make fuzz-server   fuzzes the server'
 	@echo 'make bench         measures channels, and writes docs/benchmarks.md'
 	@echo 'make check-full    also the tests that take minutes'
+	@echo 'make soak HOURS=n  four guests that talk, die and come back, for hours'
 	@echo 'make mutants       puts defects in, and says which of them the tests catch'
 	@echo 'make kernels       the matrix of kernels, and its table in the README'
 	@echo 'make all           the library, the tool, the server, the examples'

@@ -87,6 +87,7 @@ class Soak:
         sender, receiver = self.pair()
         a, b = self.guests[sender], self.guests[receiver]
         channel = f"file-{sender}{receiver}"
+        b.output("rm -f /tmp/copy")
         receiving = b.start(f"sh -c '{self.tool[receiver]} channel recv {channel} {CHANNEL}"
                             " > /tmp/copy'")
         sending = a.start(f"{self.tool[sender]} channel send {channel} {CHANNEL}"
