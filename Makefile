@@ -16,6 +16,7 @@ help:
 	@echo 'make fuzz-lib      fuzzes the library, for longer than the tests do'
 	@echo 'make fuzz-server   fuzzes the server'
 	@echo 'make bench         measures channels, and writes docs/benchmarks.md'
+	@echo 'make bench-guests  between two guests, against TCP and a serial port'
 	@echo 'make check-full    also the tests that take minutes'
 	@echo 'make soak HOURS=n  four guests that talk, die and come back, for hours'
 	@echo 'make mutants       puts defects in, and says which of them the tests catch'
@@ -46,6 +47,11 @@ programs-of-bench: lib
 bench: programs-of-bench
 	$(Q)cp docs/benchmarks.jsonl $(O)/bench-before.jsonl 2>/dev/null || : > $(O)/bench-before.jsonl
 	$(Q)bench/run --write docs/benchmarks --against $(O)/bench-before.jsonl
+
+# Boots two guests; two minutes.
+bench-guests: programs-of-bench server tools
+	$(Q)bench/guests --write docs/benchmarks
+	$(Q)bench/run --results docs/benchmarks.jsonl --write docs/benchmarks
 
 man:
 	$(Q)$(MAKE) --no-print-directory -C man
@@ -154,6 +160,6 @@ clean:
 .DEFAULT_GOAL := help
 
 .PHONY: fuzz-lib fuzz-server
-.PHONY: help all lib tools server examples bench programs-of-bench man selftests modules setup demo \
+.PHONY: help all lib tools server examples bench bench-guests programs-of-bench man selftests modules setup demo \
 	check check-quick check-full soak mutants kernels install uninstall deb dist \
 	dkms-source dkms-install dkms-remove clean
