@@ -215,7 +215,8 @@ TEST_F(guard, passes_on_where_the_fault_was)
 	ASSERT_EQ(0, sigaction(SIGBUS, &action, NULL));
 	ASSERT_EQ(0, ivsh_region_guard(self->region));
 	EXPECT_EQ(SIGBUS, touch(bad + 128));
-	EXPECT_EQ(bad + 128, fault_address);
+	/* A 32-bit program reads eight bytes in two parts, in any order. */
+	EXPECT_EQ(bad + 128, (char *)((uintptr_t)fault_address & ~7ul));
 }
 
 TEST_F(guard, ends_with_its_region_and_puts_the_handler_back)

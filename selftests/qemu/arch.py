@@ -47,18 +47,19 @@ class Arch:
         they are not built here anyway; what make said if it failed, or None."""
         if not self.cross:
             return None
-        for directory, target in (("lib", self.build / "lib/libivshmem.a"),
-                                  ("selftests", "guest"),
-                                  ("bench", self.build / "bench/map_touch")):
-            run = subprocess.run(
-                ["make", "-s", f"-j{os.cpu_count()}", "-C", tree.TOP / directory,
-                 target, f"O={self.build}", "LDFLAGS=-static",
-                 *self.make_words()], text=True, stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "MAKEFLAGS": "", "MFLAGS": ""})
-            if run.returncode:
-                return run.stdout
-        return None
+        return self.make("lib", self.build / "lib/libivshmem.a") or \
+            self.make("selftests", "guest") or \
+            self.make("bench", self.build / "bench/map_touch")
+
+    def make(self, directory, *targets):
+        """Build what is static; what make said if it failed, or None."""
+        run = subprocess.run(
+            ["make", "-s", f"-j{os.cpu_count()}", "-C", tree.TOP / directory,
+             *targets, f"O={self.build}", "LDFLAGS=-static",
+             *self.make_words()], text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "MAKEFLAGS": "", "MFLAGS": ""})
+        return run.stdout if run.returncode else None
 
 
 AMD64 = Arch("amd64", "x86", "", "qemu-system-x86_64", "q35",
@@ -78,5 +79,6 @@ ARMHF = Arch("armhf", "arm", "arm-linux-gnueabihf-", "qemu-system-arm",
              ("-accel", "tcg,thread=multi", "-cpu", "cortex-a15"),
              "console=ttyAMA0", "ttyS0",
              ("-device", "pci-serial,chardev=commands"))
-I386 = Arch("i386", "i386")
+#: Its programs run in guests of amd64 too, see process32.py.
+I386 = Arch("i386", "i386", "i686-linux-gnu-")
 PPC64 = Arch("ppc64el", "powerpc", "powerpc64-linux-gnu-")

@@ -17,7 +17,7 @@ TESTS = Path(__file__).with_name("tests")
 QUICK = ("programs", "tool")
 #: What of layer 1 takes more than ten seconds is not in it.
 SLOW = ("channel_model", "channel_tsan", "ctl_channel", "lib_checked",
-        "server_checked", "server_load")
+        "lib_i386", "server_checked", "server_load")
 
 
 @dataclass

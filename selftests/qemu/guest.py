@@ -17,6 +17,7 @@ import subprocess
 import accel
 import child
 import emulator
+import process32
 import python
 import systemd
 import tree
@@ -28,9 +29,10 @@ from qmp import Qmp, QmpError
 
 APPEND = "panic=-1 oops=panic"
 
-#: What a machine's `system` may be: busybox, the same with Python, or Debian.
+#: What a machine's `system` may be: busybox, the same with Python or with our
+#: programs of 32 bits, or Debian.
 SYSTEMS = {"": lambda stage: stage.initrd, "python": python.initrd,
-           "systemd": systemd.initrd}
+           "systemd": systemd.initrd, "i386": process32.initrd}
 
 
 class GuestError(Exception):

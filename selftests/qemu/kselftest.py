@@ -10,9 +10,10 @@ from scenario import COUNTED
 SOURCE = tree.TOP / "selftests" / "guest"
 
 
-def run(name, guest, lab, report, prefix="guest", seconds=30, words=""):
+def run(name, guest, lab, report, prefix="guest", seconds=30, words="",
+        place="/tests"):
     """name is that of a .c file without its end, or of a script; words are more of
-    its environment."""
+    its environment, place is where the program is."""
     if "." not in name and not tree.built(f"selftests/guest/{name}"):
         raise AssertionError(f"{name}.c is not built")
     doorbell, plain = guest.node(vectors=4), guest.node(vectors=0)
@@ -20,7 +21,7 @@ def run(name, guest, lab, report, prefix="guest", seconds=30, words=""):
     guest.output("modprobe ivshmem_pagewalk; modprobe ivshmem_importer"
                  " 2> /dev/null || true")
     status, output = guest.run(
-        f"cd /tests && IVSHMEM_NODE={doorbell['path']}"
+        f"cd {place} && IVSHMEM_NODE={doorbell['path']}"
         f" IVSHMEM_PLAIN_NODE={plain['path']} {words} ./{name} 2>&1", seconds)
     (guest.logs / f"{name}.tap").write_text(output)
     results = tap.parse(name.removesuffix(".sh"), output, status)
