@@ -4,10 +4,11 @@
  * share. Prints one JSON object for each case and round; bench/run starts it
  * and makes a report of them.
  *
- *     channel stream CASE SIZE ROUNDS     ns a message, by the consumer's clock
- *     channel latency CASE ROUNDS         half a round trip, 8 bytes
- *     channel cost CASE SIZE COUNT        nothing but COUNT sends and receives,
- *                                         for callgrind
+ *     channel stream CASE SIZE BATCH ROUND    ns a message, by the consumer's clock
+ *     channel fanin CASE SIZE SENDERS ROUND   the same, from several to one
+ *     channel latency CASE WAITING ROUND      half a round trip, 8 bytes
+ *     channel cost CASE SIZE COUNT            nothing but COUNT sends and
+ *                                             receives, for callgrind
  *
  * The consumer stamps chunks of messages, and the quantiles are over chunks:
  * the mean of a busy machine says nothing. Each message is checked.
@@ -16,260 +17,15 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 
-#include "../selftests/host/channel_memory.h"
+#include "path.h"
 
-#define RING (1u << 20)
 #define BATCH 64
 #define MAX_SIZE 65536
 #define CHUNKS 200
 
-/* --- a ring that checks nothing, to compare with -------------------------- */
-
-struct reference {
-	struct {
-		uint64_t position;
-		char line[120];
-	} head, tail;
-	char page[4096 - 256];
-	unsigned char data[RING];
-};
-
-struct reference_end {
-	struct reference *ring;
-	uint64_t position, limit, published;
-};
-
-static __attribute__((noinline)) void
-reference_send(struct reference_end *end, const struct iovec *messages,
-	       size_t count)
-{
-	struct reference *ring = end->ring;
-
-	for (size_t i = 0; i < count; i++) {
-		size_t length = messages[i].iov_len;
-
-		while (end->limit - end->position < length)
-			end->limit = RING + __atomic_load_n(
-				&ring->tail.position, __ATOMIC_ACQUIRE);
-		memcpy(ring->data + end->position % RING, messages[i].iov_base,
-		       length);
-		end->position += length;
-		if (end->position - end->published >= RING / 8) {
-			end->published = end->position;
-			__atomic_store_n(&ring->head.position, end->position,
-					 __ATOMIC_RELEASE);
-		}
-	}
-	end->published = end->position;
-	__atomic_store_n(&ring->head.position, end->position, __ATOMIC_RELEASE);
-}
-
-static __attribute__((noinline)) size_t
-reference_receive(struct reference_end *end, struct iovec *buffers,
-		  size_t count)
-{
-	struct reference *ring = end->ring;
-	size_t i;
-
-	for (i = 0; i < count; i++) {
-		size_t length = buffers[i].iov_len;
-
-		if (end->limit == end->position) {
-			end->limit = __atomic_load_n(&ring->head.position,
-						     __ATOMIC_ACQUIRE);
-			if (end->limit == end->position) {
-				if (i)
-					break;
-				__atomic_store_n(&ring->tail.position,
-						 end->position,
-						 __ATOMIC_RELEASE);
-				i--;
-				continue;
-			}
-		}
-		memcpy(buffers[i].iov_base, ring->data + end->position % RING,
-		       length);
-		end->position += length;
-		if (end->position - end->published >= RING / 8) {
-			end->published = end->position;
-			__atomic_store_n(&ring->tail.position, end->position,
-					 __ATOMIC_RELEASE);
-		}
-	}
-	return i;
-}
-
-/* --- the cases ----------------------------------------------------------- */
-
-enum kind { RECORDS, SLOTS, PLACE, REFERENCE, SOCKET, PIPE, NR_KINDS };
-
-static const char *const kind_names[] = {
-	"records", "slots", "place", "reference", "socket", "pipe",
-};
-
-/* One direction; made before the fork, used by one side each. */
-struct path {
-	enum kind kind;
-	size_t size;
-	const char *name;
-	void *memory;
-	struct bells *bells;
-	struct bell bell;
-	enum ivsh_waiting waiting;
-	struct ivsh_directory *directory;
-	struct ivsh_channel *channel;
-	struct reference_end reference;
-	bool peeked;
-	int fds[2];
-};
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static void path_make(struct path *path)
-{
-	if (path->kind == SOCKET &&
-	    socketpair(AF_UNIX, SOCK_SEQPACKET, 0, path->fds))
-		die("socketpair");
-	if (path->kind == PIPE && pipe(path->fds))
-		die("pipe");
-	if (path->kind == REFERENCE)
-		path->reference.ring = memory_new(sizeof(struct reference));
-	if (path->kind == REFERENCE)
-		path->reference.limit = 0;
-}
-
-/* A directory for each process; both directions are in it. */
-static void path_open(struct path *path, enum ivsh_role role,
-		      struct ivsh_directory *directory)
-{
-	if (path->kind > PLACE)
-		return;
-	path->directory = directory;
-	path->channel = ivsh_channel_open(
-		directory, path->name, role, RING,
-		path->kind == SLOTS ? path->size : 0, 0);
-	if (!path->channel)
-		die("channel");
-}
-
-static struct ivsh_directory *join(struct path *path, const char *name,
-				   unsigned int id)
-{
-	struct ivsh_directory *directory;
-
-	if (path->kind > PLACE)
-		return NULL;
-	directory = ivsh_directory_open(path->memory, MEMORY_SIZE, name, 0);
-	if (!directory)
-		die("directory");
-	ivsh_directory_set_waiting(directory, path->waiting);
-	if (path->bells)
-		use_bell(directory, &path->bell, path->bells, id);
-	return directory;
-}
-
-static void send_in_place(struct path *path, const struct iovec *messages,
-			  size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		void *place;
-
-		while (!(place = ivsh_channel_reserve(path->channel,
-						      messages[i].iov_len)))
-			if (ivsh_channel_wait(path->channel, -1))
-				die("wait");
-		/* Made in place: this is the making. */
-		memcpy(place, messages[i].iov_base, messages[i].iov_len);
-		ivsh_channel_commit(path->channel, messages[i].iov_len);
-	}
-	ivsh_channel_flush(path->channel);
-}
-
-static void send_all(struct path *path, const struct iovec *messages,
-		     size_t count)
-{
-	if (path->kind == REFERENCE) {
-		reference_send(&path->reference, messages, count);
-	} else if (path->kind == PLACE) {
-		send_in_place(path, messages, count);
-	} else if (path->kind < PLACE) {
-		if (ivsh_channel_send_many(path->channel, messages, count, -1,
-					   NULL))
-			die("send");
-	} else {
-		for (size_t i = 0; i < count; i++)
-			if (write(path->fds[1], messages[i].iov_base,
-				  messages[i].iov_len) < 0)
-				die("write");
-	}
-}
-
-static void read_all(int fd, void *buffer, size_t size)
-{
-	for (size_t at = 0; at < size;) {
-		ssize_t got = read(fd, (char *)buffer + at, size - at);
-
-		if (got <= 0)
-			die("read");
-		at += (size_t)got;
-	}
-}
-
-/* A look at every line, as a reader in place takes. */
-static uint64_t sum_lines(const unsigned char *at, size_t size)
-{
-	uint64_t sum = 0, word;
-
-	for (size_t i = 0; i + 8 <= size; i += 64) {
-		__builtin_prefetch(at + i + 1024);
-		memcpy(&word, at + i, 8);
-		sum += word;
-	}
-	return sum;
-}
-
-static volatile uint64_t sink;
-
-/* Read in place; it is released when the next is asked for. */
-static size_t receive_in_place(struct path *path, struct iovec *buffer)
-{
-	const void *place;
-
-	if (path->peeked && ivsh_channel_release(path->channel))
-		die("release");
-	while (!(place = ivsh_channel_peek(path->channel, &buffer->iov_len)))
-		if (errno != EAGAIN || ivsh_channel_wait(path->channel, -1))
-			die("peek");
-	path->peeked = true;
-	buffer->iov_base = (void *)place;
-	sink += sum_lines(place, buffer->iov_len);
-	return 1;
-}
-
-static size_t receive_some(struct path *path, struct iovec *buffers,
-			   size_t count)
-{
-	size_t received = 1;
-
-	if (path->kind == REFERENCE)
-		return reference_receive(&path->reference, buffers, count);
-	if (path->kind == PLACE)
-		return receive_in_place(path, buffers);
-	if (path->kind < PLACE) {
-		if (ivsh_channel_receive_many(path->channel, buffers, count,
-					      -1, &received))
-			die("receive");
-		return received;
-	}
-	read_all(path->fds[0], buffers[0].iov_base, path->size);
-	return 1;
-}
+/* Messages that are handed to a call at once. */
+static size_t batch = BATCH;
 
 /* --- a stream ------------------------------------------------------------ */
 
@@ -300,6 +56,16 @@ static void check_number(const void *at, uint64_t wanted)
 	}
 }
 
+static void check_messages(struct iovec *buffers, size_t count, size_t size,
+			   uint64_t number)
+{
+	for (size_t i = 0; i < count; i++, number++) {
+		check_number(buffers[i].iov_base, number);
+		check_number((char *)buffers[i].iov_base + size - 8, number);
+		buffers[i].iov_len = size;
+	}
+}
+
 /* Messages of a chunk: less than half a millisecond, if it can be. */
 static uint64_t chunk_of(size_t size)
 {
@@ -313,13 +79,13 @@ static void produce(struct path *path, uint64_t count)
 	struct iovec messages[BATCH];
 
 	make_buffers(messages, path->size);
-	for (uint64_t n = 0; n < count; n += BATCH) {
-		for (uint64_t i = 0; i < BATCH; i++) {
+	for (uint64_t n = 0; n < count; n += batch) {
+		for (uint64_t i = 0; i < batch; i++) {
 			put_number(messages[i].iov_base, n + i);
 			put_number((char *)messages[i].iov_base + path->size - 8,
 				   n + i);
 		}
-		send_all(path, messages, BATCH);
+		send_all(path, messages, batch);
 	}
 }
 
@@ -330,34 +96,42 @@ static int compare(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-static void consume(struct path *path, uint64_t count, double *chunk_ns)
+/* Stamps after each chunk of messages. */
+struct chunks {
+	uint64_t size, messages;
+	int64_t start_ns;
+	size_t count;
+	double ns[CHUNKS];
+};
+
+static void count_chunk(struct chunks *chunks, size_t received)
 {
-	uint64_t chunk = chunk_of(path->size), in_chunk = 0, n = 0;
+	int64_t now;
+
+	chunks->messages += received;
+	if (chunks->messages < chunks->size)
+		return;
+	now = ivsh_now_ns();
+	if (chunks->start_ns && chunks->count < CHUNKS)
+		chunks->ns[chunks->count++] =
+			(double)(now - chunks->start_ns) / chunks->messages;
+	chunks->start_ns = now;
+	chunks->messages = 0;
+}
+
+static void consume(struct path *path, uint64_t count, struct chunks *chunks)
+{
 	struct iovec buffers[BATCH];
-	int64_t start = 0, now;
-	size_t at = 0;
+	uint64_t n = 0;
 
 	make_buffers(buffers, path->size);
 	while (n < count) {
-		size_t received = receive_some(path, buffers, BATCH);
+		size_t received = receive_some(path, buffers, batch);
 
-		for (size_t i = 0; i < received; i++, n++) {
-			check_number(buffers[i].iov_base, n);
-			check_number((char *)buffers[i].iov_base + path->size - 8,
-				     n);
-			buffers[i].iov_len = path->size;
-		}
-		in_chunk += received;
-		if (in_chunk < chunk)
-			continue;
-		now = ivsh_now_ns();
-		if (start && at < CHUNKS)
-			chunk_ns[at++] = (double)(now - start) / in_chunk;
-		start = now;
-		in_chunk = 0;
+		check_messages(buffers, received, path->size, n);
+		n += received;
+		count_chunk(chunks, received);
 	}
-	while (at < CHUNKS)
-		chunk_ns[at++] = 1e18;
 }
 
 static void pin(int cpu)
@@ -369,19 +143,17 @@ static void pin(int cpu)
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
-static void print_stream(const struct path *path, int round, double *ns,
+static void print_stream(const struct path *path, const char *name, size_t many,
+			 int round, struct chunks *chunks,
 			 const uint64_t counters[3], uint64_t count)
 {
-	size_t half = 0;
-
-	qsort(ns, CHUNKS, sizeof(*ns), compare);
-	while (half < CHUNKS && ns[half] < 1e17)
-		half++;
-	printf("{\"case\":\"stream\",\"kind\":\"%s\",\"size\":%zu,\"round\":%d,"
-	       "\"p05_ns\":%.2f,\"p50_ns\":%.2f,\"messages\":%" PRIu64
+	qsort(chunks->ns, chunks->count, sizeof(*chunks->ns), compare);
+	printf("{\"case\":\"%s\",\"kind\":\"%s\",\"size\":%zu,\"many\":%zu,"
+	       "\"round\":%d,\"p05_ns\":%.2f,\"p50_ns\":%.2f,\"messages\":%" PRIu64
 	       ",\"doorbells\":%" PRIu64 ",\"sleeps\":%" PRIu64 "}\n",
-	       kind_names[path->kind], path->size, round, ns[half / 20],
-	       ns[half / 2], count, counters[1], counters[2]);
+	       name, kind_names[path->kind], path->size, many, round,
+	       chunks->ns[chunks->count / 20], chunks->ns[chunks->count / 2],
+	       count, counters[1], counters[2]);
 	fflush(stdout);
 }
 
@@ -391,7 +163,7 @@ static void stream(enum kind kind, size_t size, int round, bool doorbell)
 	uint64_t count = chunk_of(size) * (kind >= SOCKET ? 12 :
 					   size < 4096 ? CHUNKS / 4 : CHUNKS);
 	uint64_t *counters = memory_new(4096);
-	static double ns[CHUNKS];
+	static struct chunks chunks;
 	struct bells bells;
 	struct path path = {
 		.kind = kind, .size = size, .name = "stream",
@@ -401,7 +173,8 @@ static void stream(enum kind kind, size_t size, int round, bool doorbell)
 	int status;
 	pid_t child;
 
-	count -= count % BATCH;
+	count -= count % batch;
+	chunks.size = chunk_of(size);
 	if (doorbell) {
 		bells_open(&bells);
 		path.bells = &bells;
@@ -419,14 +192,101 @@ static void stream(enum kind kind, size_t size, int round, bool doorbell)
 	}
 	pin(0);
 	path_open(&path, IVSH_CONSUMER, join(&path, "consumer", 0));
-	consume(&path, count, ns);
+	consume(&path, count, &chunks);
 	waitpid(child, &status, 0);
 	if (status)
 		exit(1);
 	for (int i = 0; path.channel && i < 3; i++)
 		counters[i] += ivsh_channel_count(path.channel, i);
-	print_stream(&path, round, ns, counters, count);
+	print_stream(&path, "stream", batch, round, &chunks, counters, count);
 	munmap(path.memory, MEMORY_SIZE);
+}
+
+/* --- several to one ------------------------------------------------------- */
+
+#define MAX_SENDERS 8
+
+static void open_sender(struct path *paths, size_t number)
+{
+	static char names[MAX_SENDERS][32];
+
+	snprintf(names[number], sizeof(names[number]), "sender%zu", number);
+	paths[number] = paths[0];
+	paths[number].name = names[number];
+}
+
+static pid_t start_sender(struct path *path, uint64_t count, unsigned int id)
+{
+	pid_t child = fork();
+
+	if (child)
+		return child;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	pin(1);
+	path_open(path, IVSH_PRODUCER, join(path, path->name, id));
+	produce(path, count);
+	_exit(0);
+}
+
+/* All senders' messages; each is checked by its own count. */
+static void consume_all(struct path *paths, size_t senders, uint64_t count,
+			struct chunks *chunks)
+{
+	uint64_t numbers[MAX_SENDERS] = { 0 }, left = count * senders;
+	struct ivsh_channel *ready;
+	struct iovec buffers[BATCH];
+	size_t i, received;
+
+	make_buffers(buffers, paths[0].size);
+	while (left) {
+		ready = ivsh_directory_wait(paths[0].directory, -1);
+		for (i = 0; i < senders && paths[i].channel != ready; i++)
+			;
+		/* A sender that is done has closed its end of the channel. */
+		if (!ready || i == senders ||
+		    ivsh_channel_receive_many(ready, buffers, batch, 0, &received))
+			die("receive");
+		check_messages(buffers, received, paths[0].size, numbers[i]);
+		numbers[i] += received;
+		left -= received;
+		count_chunk(chunks, received);
+	}
+}
+
+static void fan_in(enum kind kind, size_t size, size_t senders, int round)
+{
+	uint64_t count = chunk_of(size) * (CHUNKS / 4) / senders;
+	static struct chunks chunks;
+	struct ivsh_directory *directory;
+	struct path paths[MAX_SENDERS] = { {
+		.kind = kind, .size = size, .memory = memory_new(MEMORY_SIZE),
+		.ring = RING / 4, .waiting = IVSH_WAIT_ADAPTIVE,
+	} };
+	uint64_t counters[3] = { 0 };
+	struct bells bells;
+	int status;
+
+	count -= count % batch;
+	chunks.size = chunk_of(size);
+	bells_open(&bells);
+	paths[0].bells = &bells;
+	for (size_t i = 0; i < senders; i++)
+		open_sender(paths, i);
+	directory = join(&paths[0], "consumer", 0);
+	for (size_t i = 0; i < senders; i++)
+		path_open(&paths[i], IVSH_CONSUMER, directory);
+	for (size_t i = 0; i < senders; i++)
+		start_sender(&paths[i], count, (unsigned int)i + 1);
+	pin(0);
+	consume_all(paths, senders, count, &chunks);
+	for (size_t i = 0; i < senders; i++)
+		if (wait(&status) < 0 || status)
+			exit(1);
+	for (size_t i = 0; i < senders; i++)
+		for (int j = 0; j < 3; j++)
+			counters[j] += ivsh_channel_count(paths[i].channel, j);
+	print_stream(&paths[0], "fanin", senders, round, &chunks, counters,
+		     count * senders);
 }
 
 /* --- latency ------------------------------------------------------------- */
@@ -569,36 +429,46 @@ static enum kind parse_kind(const char *name)
 
 static int usage(void)
 {
-	fputs("usage: channel stream KIND SIZE ROUND [doorbell]\n"
+	fputs("usage: channel stream KIND SIZE BATCH ROUND [doorbell]\n"
+	      "       channel fanin KIND SIZE SENDERS ROUND\n"
 	      "       channel latency line|KIND poll|sleep|adaptive ROUND\n"
 	      "       channel cost KIND SIZE COUNT\n", stderr);
 	return 2;
 }
 
+static void run_latency(char **argv)
+{
+	if (!strcmp(argv[2], "line"))
+		latency_line(atoi(argv[4]));
+	else
+		latency(parse_kind(argv[2]),
+			!strcmp(argv[3], "poll") ? IVSH_WAIT_POLL :
+			!strcmp(argv[3], "sleep") ? IVSH_WAIT_SLEEP :
+			IVSH_WAIT_ADAPTIVE, atoi(argv[4]));
+}
+
 int main(int argc, char **argv)
 {
-	size_t size;
+	size_t size, many;
 
 	if (argc < 5)
 		return usage();
-	if (!strcmp(argv[1], "latency")) {
-		if (!strcmp(argv[2], "line"))
-			latency_line(atoi(argv[4]));
-		else
-			latency(parse_kind(argv[2]),
-				!strcmp(argv[3], "poll") ? IVSH_WAIT_POLL :
-				!strcmp(argv[3], "sleep") ? IVSH_WAIT_SLEEP :
-				IVSH_WAIT_ADAPTIVE, atoi(argv[4]));
-		return 0;
-	}
 	size = strtoul(argv[3], NULL, 10);
-	if (size < 8 || size > MAX_SIZE || size % 8)
+	many = strtoul(argv[4], NULL, 10);
+	if (!strcmp(argv[1], "latency")) {
+		run_latency(argv);
+	} else if (size < 8 || size > MAX_SIZE || size % 8) {
 		return usage();
-	if (!strcmp(argv[1], "stream"))
-		stream(parse_kind(argv[2]), size, atoi(argv[4]), argc > 5);
-	else if (!strcmp(argv[1], "cost"))
-		cost(parse_kind(argv[2]), size, strtoul(argv[4], NULL, 10));
-	else
+	} else if (!strcmp(argv[1], "cost")) {
+		cost(parse_kind(argv[2]), size, many);
+	} else if (!strcmp(argv[1], "stream") && argc > 5 && many && many <= BATCH) {
+		batch = many;
+		stream(parse_kind(argv[2]), size, atoi(argv[5]), argc > 6);
+	} else if (!strcmp(argv[1], "fanin") && argc > 5 && many &&
+		   many <= MAX_SENDERS) {
+		fan_in(parse_kind(argv[2]), size, many, atoi(argv[5]));
+	} else {
 		return usage();
+	}
 	return 0;
 }
