@@ -281,8 +281,7 @@ TEST_F_TIMEOUT(stream, of_processes_killed_at_random_is_whole, 36000)
 		kill_one(self->child[role]);
 	/* What was flushed and not yet read is there for the next. */
 	consume(open_end(IVSH_CONSUMER), 0);
-	EXPECT_EQ(producers, PRODUCER(account->received));
-	EXPECT_LE(account->flushed[producers], NUMBER(account->received));
+	EXPECT_TRUE(follows(account->received, PLACE(producers + 1, 0)));
 	TH_LOG("%lu kills, %llu messages", self->kills,
 	       (unsigned long long)account->count);
 }
