@@ -43,8 +43,25 @@ def read(prefix):
     return Results([json.loads(line) for line in path.read_text().splitlines()])
 
 
+#: Goals in instructions: the test of selftests/icount/cost.c, and the most.
+EXACT_GOALS = (("P2", "a ring by a store", "of_a_ring_by_a_store", 12),
+               ("P3", "an interrupt until read() returns",
+                "of_an_interrupt_until_read_returns", 1450))
+
+
+def exact_goals(results):
+    for line in results.by_key.get(("map", "map_touch", 256 << 20), ()):
+        yield ("P1", "faults to touch 256 MiB", "130", line["faults"],
+               line["faults"] <= 130)
+    for number, what, kind, most in EXACT_GOALS:
+        for line in results.by_key.get(("exact", kind, 0), ())[-1:]:
+            yield (number, f"instructions of {what}", str(most),
+                   line["instructions"], line["instructions"] <= most)
+
+
 def goals(results):
     """(number, what, wanted, found, whether it is met), as bench/run's."""
+    yield from exact_goals(results)
     for kind, least in (("channel-poll", 300), ("channel-sleep", 1.5)):
         found = statistics.median(results.better(("latency", kind, 8),
                                                  ("latency", "tcp", 8)))
@@ -88,6 +105,25 @@ def stream_table(results):
                    f" | {shown(results.better(('stream', 'channel', size), key))} |")
 
 
+def exact_table(results):
+    yield ("In a guest whose clock counts instructions, so the same on any machine;"
+           " `make check` has the same limits (`cost`, `instructions`):\n")
+    yield "| instructions of | found | at most |"
+    yield "| --- | --- | --- |"
+    lines = [line for line in results.lines if line["case"] == "guests-exact"]
+    for line, after in zip(lines, [*lines[1:], {"kind": ""}]):
+        # Two of a name are what it takes to the handler's end, and in all.
+        part_of = ", its handler alone" if line["kind"] == after["kind"] else ""
+        yield (f"| {line['kind'].removeprefix('of_').replace('_', ' ')}{part_of}"
+               f" | {line['instructions']} | {line['limit']} |")
+    for line in results.lines:
+        if line["case"] == "guests-map":
+            pages = line["size"] // 4096
+            yield (f"\nMapping {line['size'] >> 20} MiB and touching each page:"
+                   f" {line['faults']} faults, {line['instructions'] / pages:.1f}"
+                   " instructions a page.")
+
+
 def part(results, name):
     """The lines of the page; name is what its files begin with."""
     about = results.lines[0]
@@ -106,6 +142,8 @@ def part(results, name):
     yield from latency_table(results)
     yield ""
     yield from stream_table(results)
+    yield ""
+    yield from exact_table(results)
 
 
 def draw(results, prefix):
