@@ -98,16 +98,18 @@ static struct ivsh_channel *spin(struct waiting *waiting, int64_t limit_ns)
 	return channel;
 }
 
+/* How long to spin, if there is that much time. */
 static int64_t spin_limit_ns(const struct waiting *waiting)
 {
 	const struct ivsh_directory *directory = waiting->directory;
+	int64_t limit = directory->spin_ns;
 
 	if (directory->waiting == IVSH_WAIT_POLL)
-		return waiting->timeout_ns < 0 ? INT64_MAX :
-						 waiting->timeout_ns;
-	if (directory->waiting == IVSH_WAIT_SLEEP || directory->alone)
-		return 0;
-	return directory->spin_ns;
+		limit = INT64_MAX;
+	else if (directory->waiting == IVSH_WAIT_SLEEP || directory->alone)
+		limit = 0;
+	return waiting->timeout_ns >= 0 && waiting->timeout_ns < limit ?
+	       waiting->timeout_ns : limit;
 }
 
 /*

@@ -83,7 +83,7 @@ static void *mutate(void *unused)
 
 static void use(struct ivsh_channel *channel, unsigned int what)
 {
-	unsigned char buffer[9000] = { 0 };
+	static unsigned char buffer[9000];
 	size_t length;
 	const unsigned char *place;
 	struct iovec many[4] = {

@@ -115,6 +115,21 @@ static uint64_t receive_stream(struct ivsh_channel *channel, uint64_t count)
 	return i;
 }
 
+TEST_F(pair, told_not_to_wait_does_not_spin)
+{
+	int64_t start, took, least = INT64_MAX;
+
+	self->b->spin_ns = SECOND / 1000;
+	for (int i = 0; i < 20; i++) {
+		start = ivsh_now_ns();
+		ASSERT_EQ(-1, ivsh_channel_wait(self->consumer, 0));
+		took = ivsh_now_ns() - start;
+		ASSERT_EQ(ETIMEDOUT, errno);
+		least = took < least ? took : least;
+	}
+	EXPECT_GT(SECOND / 2000, least);
+}
+
 /* Two that poll on one processor wait for each other's time to run out. */
 TEST_F_TIMEOUT(pair, carries_a_stream_through_a_small_ring, 300)
 {
