@@ -186,7 +186,8 @@ static void ivshmem_shmem_count(struct vm_fault *vmf, unsigned int order,
 	struct ivshmem_device *ivd = vmf->vma->vm_private_data;
 	unsigned int level = 0;
 
-	while (ivshmem_fault_order(level) < order)
+	while (level < IVSHMEM_FAULT_LEVELS - 1 &&
+	       ivshmem_fault_order(level) < order)
 		level++;
 	if (ret & VM_FAULT_ERROR)
 		atomic64_inc(&ivd->counters.faults_refused);

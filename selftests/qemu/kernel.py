@@ -74,7 +74,7 @@ class Kernel:
         for name in ("kernel", "include", "selftests/modules"):
             _copy_changed(tree.TOP / name, place / name)
         shutil.copy2(tree.TOP / "VERSION", place)
-        status, output = self._make(place, "kernel")
+        status, output = self.make(place, "kernel")
         (place / "build.log").write_text(output)
         if with_tests:
             self._build_test_modules(place)
@@ -87,14 +87,14 @@ class Kernel:
 
     def _build_test_modules(self, place):
         """What does not build is not there: the tests that need it fail."""
-        output = self._make(place, "selftests/modules")[1]
+        output = self.make(place, "selftests/modules")[1]
         (place / "test-modules.log").write_text(output)
         self.test_modules = sorted((place / "selftests/modules").glob("*.ko"))
 
-    def _make(self, place, directory):
-        """Run make there: (status, what it printed)."""
+    def make(self, place, directory, *more):
+        """Run make there, with more words: (status, what it printed)."""
         words = ["make", f"-j{os.cpu_count()}", "-C", place / directory,
-                 f"KDIR={self.headers}"]
+                 f"KDIR={self.headers}", *more]
         if debugkernel.DIRECTORY in self.headers.parents:
             words += debugkernel.MAKE
         if rows.CACHED in self.headers.parents:

@@ -1,25 +1,34 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What reads the sources without running them finds nothing to complain of.
 
-The module under the kernel's own extra warnings and sparse; library, tool and
-server under clang and gcc's analyzer; scripts under shellcheck; spelling.
+The module, on the headers of each kernel, under kbuild's extra warnings, gcc's
+analyzer, sparse and clang's analyzer; and under the kernel's semantic patches. Library, tool and server under clang and gcc's
+analyzer; scripts under shellcheck; spelling.
 """
 import os
 import re
 import shutil
 import subprocess
 
+import analysis
 import kernel
 import tree
-from scenario import needs
+from scenario import COUNTED, full, needs, skip
 
 #: What the analyzer of gcc 12 reports and is not so, each with the reason.
 NOT_SO = {
-    ("peers.c", "leak of ‘eventfds’"): "the peer owns it, and is freed with it",
-    ("keeper.c", "leak of ‘names’"): "of a child that becomes the server or ends",
-    ("keeper.c", "uninitialized value ‘fds[i]’"): "the loop before has filled it",
-    ("queue.c", "dereference of NULL ‘0’"): "the control buffer has room for one",
+    ("peers.c", "leak of 'eventfds'"): "the peer owns it, and is freed with it",
+    ("keeper.c", "leak of 'names'"): "of a child that becomes the server or ends",
+    ("keeper.c", "uninitialized value 'fds[i]'"): "the loop before has filled it",
+    ("queue.c", "dereference of NULL '0'"): "the control buffer has room for one",
+    ("vector.c", "uninitialized value '*binding.eventfd'"):
+        "the head of a list is no entry of it",
+    ("scatterlist.h", "dereference of NULL 'sg'"): "a table has what its count says",
 }
+#: The kernels on whose headers the module is read.
+KERNELS = ("5.10", "7.3")
+#: In make check-full.
+REST = ("6.1", "6.12")
 #: Words that are right: names of the kernel, of Debian, of syzkaller, of IDs in tests.
 WORDS = "fro,iput,nknown,buildd,inout"
 NOT_PROSE = re.compile(r"LICENSES/|.*\.(abi|svg)$")
@@ -44,20 +53,6 @@ def sources():
     return [name for name in names if (tree.TOP / name).is_file()]
 
 
-def build_module(*options):
-    """What make says of a module that is built from scratch."""
-    place = tree.scratch()
-    try:
-        for name in ("kernel", "include"):
-            shutil.copytree(tree.TOP / name, place / name,
-                            ignore=shutil.ignore_patterns("*.o", "*.ko", ".*"))
-        return output(["make", "-s", f"-j{os.cpu_count()}", *options,
-                       f"KDIR={kernel.find().headers}", "modules"],
-                      place / "kernel")
-    finally:
-        tree.remove(place)
-
-
 def build_programs(compiler):
     """The warnings of a compiler for library, tool and server."""
     place = tree.scratch()
@@ -71,10 +66,60 @@ def build_programs(compiler):
     return [line for line in text.splitlines() if "warning:" in line]
 
 
-@needs(installed("sparse"))
-def test_the_module_has_no_warning_with_W_1_and_sparse():
-    status, text = build_module("W=1", "C=1")
-    assert status == 0 and not kernel.warnings(text), text[-3000:]
+def read_module(name, report):
+    """All who read the module, on one kernel's headers."""
+    try:
+        where = kernel.find(name)
+    except kernel.KernelError as error:
+        skip(str(error))
+    place, status, text = analysis.build(where)
+    try:
+        assert status == 0, text[-3000:]
+        verdict(report, f"W=1 and gcc's analyzer on {name}",
+                new(kernel.warnings(text)))
+        for reader in (analysis.SPARSE, analysis.CLANG):
+            verdict(report, f"{reader[0]} on {name}",
+                    analysis.read(where, place, reader))
+    finally:
+        tree.remove(place)
+    return COUNTED
+
+
+def verdict(report, name, found):
+    report("failed" if found else "passed", f"static: the module, {name}",
+           "\n".join(found))
+
+
+def new(warnings):
+    """Those that are so. A compiler with a language quotes in its own way."""
+    return [line for line in warnings
+            if not any(file in line and what in re.sub("[‘’]", "'", line)
+                       for file, what in NOT_SO)]
+
+
+def generate():
+    for name in KERNELS:
+        yield f"test_the_module_has_no_warning_on_{name}", _on(name)
+    for name in REST:
+        yield f"test_the_module_has_no_warning_on_{name}", full(_on(name))
+
+
+def _on(name):
+    @needs(installed("sparse"))
+    @needs(installed("clang"))
+    def run(report):
+        return read_module(name, report)
+    return run
+
+
+@needs(installed("spatch"))
+def test_coccicheck_finds_nothing_in_the_module():
+    """With the rules of the kernel that finds bugs, which is built from source."""
+    try:
+        rules = kernel.find("debug").headers / "scripts/coccinelle"
+    except kernel.KernelError as error:
+        skip(str(error))
+    assert not (found := analysis.semantic(rules, tree.TOP / "kernel")), found
 
 
 @needs(installed("clang"))
@@ -83,9 +128,7 @@ def test_clang_has_no_warning_for_library_tool_and_server():
 
 
 def test_the_analyzer_of_gcc_finds_nothing():
-    found = [line for line in build_programs("gcc -fanalyzer")
-             if not any(file in line and what in line
-                         for file, what in NOT_SO)]
+    found = new(build_programs("gcc -fanalyzer"))
     assert not found, "\n".join(found)
 
 
