@@ -16,6 +16,7 @@ import traceback
 from pathlib import Path
 
 import child
+import debugkernel
 import discover
 import rows
 import tap
@@ -170,10 +171,14 @@ def main():
         return 0
     runner = Runner()
     print("TAP version 13")
-    for path in programs:
-        runner.run_host_program(path)
-    if tests:
-        run_guest_tests(runner, tests, chosen.kernel)
+    debugkernel.build(set().union(*map(debugkernel.needed, tests)))
+    try:
+        for path in programs:
+            runner.run_host_program(path)
+        if tests:
+            run_guest_tests(runner, tests, chosen.kernel)
+    finally:
+        debugkernel.stop()
     print(f"1..{len(runner.totals.results)}")
     summary(runner)
     return 1 if runner.totals.count("failed") or not runner.totals.results else 0

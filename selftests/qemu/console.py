@@ -7,6 +7,7 @@ is new in it after each test and fails on the patterns below.
 import re
 import time
 
+import kcsan
 from tree import limit
 
 SPLAT = re.compile(
@@ -41,8 +42,9 @@ class Console:
 
     def splats(self):
         """The lines since the last call that tell of a kernel bug."""
-        text = self.text()
-        new, self.checked = text[self.checked:], len(text)
+        new = kcsan.whole(self.text()[self.checked:])
+        self.checked += len(new)
+        new = kcsan.without_others(new)
         return [line for line in self._without_expected(new.splitlines())
                 if SPLAT.search(line)]
 

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import debugkernel
 import tree
 
 TESTS = Path(__file__).with_name("tests")
@@ -39,6 +40,11 @@ class Test:
         return getattr(self.function, "full", False)
 
     @property
+    def kernels(self):
+        return {machine.kernel for machine in self.machines.values()} \
+            | getattr(self.function, "kernels", set())
+
+    @property
     def checks(self):
         return getattr(self.function, "checks", [])
 
@@ -57,7 +63,8 @@ def host_programs(quick=False):
 
 
 def tests(quick=False, full=False):
-    """Layers 2 and 3: what runs with guests; full: also what takes minutes."""
+    """Layers 2 and 3: what runs with guests; full: also what takes minutes. Those
+    whose kernel is being built meanwhile come last."""
     found = []
     for path in sorted(TESTS.glob("*.py")):
         if quick and path.stem not in QUICK:
@@ -69,7 +76,8 @@ def tests(quick=False, full=False):
             functions += list(module.generate())
         found += [Test(f"{path.stem}: {name.removeprefix('test_')}", function,
                        path.stem) for name, function in functions]
-    return [test for test in found if full or not test.full]
+    return sorted([test for test in found if full or not test.full],
+                  key=debugkernel.place_in_run)
 
 
 def has_test(file, name):

@@ -124,7 +124,7 @@ def find(version=None):
     """The kernel of a version or a row, or the one that guests boot by default."""
     if version in (*rows.ROWS, *rows.BUILT):
         return _row(rows.fetch, version)
-    if version == debugkernel.NAME:
+    if version in debugkernel.NAMES:
         return _row(debugkernel.cached, version)
     known = _installed_headers()
     if version and version not in known and rows.cached(version):

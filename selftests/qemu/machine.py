@@ -84,3 +84,7 @@ def debug(*devices, **more):
 
 
 DEBUG = debug()
+
+#: On the kernel that finds data races, which take two processors at least; in QEMU
+#: 11.1, since programs that move BARs crash one before 8.1 now and then.
+KCSAN = Machine(*STANDARD.devices, smp=2, memory=512, kernel="kcsan", qemu="11.1")

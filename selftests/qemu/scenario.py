@@ -37,6 +37,14 @@ def needs(check):
     return mark
 
 
+def kernels(*names):
+    """The test uses these kernels without being given guests: see debugkernel.py."""
+    def mark(function):
+        function.kernels = set(names)
+        return function
+    return mark
+
+
 def full(function):
     """Run the test in make check-full only: it takes minutes."""
     function.full = True

@@ -7,7 +7,7 @@ each mode that changes which code runs.
 import coverage
 import kselftest
 from machine import DEBUG, Doorbell, Plain, debug
-from scenario import full
+from scenario import full, kernels
 from tree import BUILD, MIB, TOP
 
 LARGE = (Doorbell(4 * MIB, vectors=4), Plain(4 * MIB))
@@ -50,6 +50,7 @@ def run_all(lab, report, name, where, chosen):
 
 
 @full
+@kernels("debug")
 def test_of_lines_and_branches_does_not_fall(lab, report):
     places = [run_all(lab, report, name, *run) for name, run in RUNS.items()]
     result = coverage.add_up([place for place, _ in places], places[0][1],

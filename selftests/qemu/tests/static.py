@@ -13,7 +13,7 @@ import subprocess
 import analysis
 import kernel
 import tree
-from scenario import COUNTED, full, needs, skip
+from scenario import COUNTED, full, kernels, needs, skip
 
 #: What the analyzer of gcc 12 reports and is not so, each with the reason.
 NOT_SO = {
@@ -113,6 +113,7 @@ def _on(name):
 
 
 @needs(installed("spatch"))
+@kernels("debug")
 def test_coccicheck_finds_nothing_in_the_module():
     """With the rules of the kernel that finds bugs, which is built from source."""
     try:

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""kcsan: the reports of data races in the log of a kernel that finds them.
+
+The kernel itself has many, on purpose or not. Only those count in which one of the
+two who met was in our module.
+"""
+import re
+
+OURS = "ivshmem_guest"
+HEAD, END = "BUG: KCSAN:", "Reported by Kernel Concurrency Sanitizer"
+REPORT = re.compile(f"{HEAD}.*?{END}", re.S)
+
+
+def reports(text, module=OURS):
+    """Those that concern a module."""
+    return [report for report in REPORT.findall(text) if f"[{module}]" in report]
+
+
+def without_others(text):
+    """A log without the reports that do not concern ours."""
+    return REPORT.sub(lambda found: found[0] if f"[{OURS}]" in found[0] else "",
+                      text)
+
+
+def whole(text):
+    """A log without the report that is just being written at its end."""
+    begun = text.rfind(HEAD)
+    return text[:begun] if text.rfind(END) < begun else text
