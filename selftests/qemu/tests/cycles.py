@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A device that goes and comes back thousands of times: cycles.c for longer.
+"""A device that goes and comes back thousands of times: cycles.c and waiters.c for
+longer.
 
 On the distribution's kernel for volume, on the kernel that finds bugs for races.
 In QEMU 11.1, since one before 8.1 crashes once in some hundred times that a guest
@@ -14,12 +15,16 @@ STOCK = Machine(*STANDARD.devices, smp=2, qemu="11.1")
 BUGS = debug(qemu="11.1")
 
 
-def cycles(machine, count, seconds):
+def volume(program, variable, machine, count, seconds):
     @guests(guest=machine)
     def run(guest, lab, report):
-        return kselftest.run("cycles", guest, lab, report, f"{count} cycles",
-                             seconds, f"IVSHMEM_CYCLES={count}")
+        return kselftest.run(program, guest, lab, report, f"{count} {program}",
+                             seconds, f"{variable}={count}")
     return run
+
+
+def cycles(machine, count, seconds):
+    return volume("cycles", "IVSHMEM_CYCLES", machine, count, seconds)
 
 
 test_thousands_of_lives = cycles(STOCK, 2000, 300)
@@ -27,3 +32,5 @@ test_lives_on_the_kernel_that_finds_bugs = cycles(BUGS, 100, 300)
 test_a_hundred_thousand_lives = full(cycles(STOCK, 100000, 9000))
 test_ten_thousand_lives_on_the_kernel_that_finds_bugs = full(
     cycles(BUGS, 10000, 18000))
+test_ten_thousand_races_with_those_who_wait = full(
+    volume("waiters", "IVSHMEM_RACES", STOCK, 10000, 600))
