@@ -27,6 +27,8 @@ def check(guest, parameters, attribute):
     assert node["page_attr"] == attribute, node
     (info,) = json.loads(guest.output("ivshmemctl info --json"))["info"]
     assert info["page_attr"] == attribute, info
+    asked = guest.output(f"cat /sys/module/{MODULE}/parameters/cache").strip()
+    assert f"cache={asked}" == (parameters or "cache=auto"), asked
     return [line for line in log.splitlines() if "not write-back" in line]
 
 

@@ -72,14 +72,24 @@ def test_s3_on_q35_comes_again_once_acpi_has_its_registers_back(guest):
     s3(guest)
 
 
-@guests(guest=SLEEPER, fresh=True)
-def test_s4_thaws_the_device_and_wakes_every_waiter(guest):
+def dry_run(guest, word):
+    """The devices go to sleep and wake after five seconds, and nothing else does."""
     guest.output("printf slept | ivshmemctl write 0")
     before = guest.node()
     jobs = [listen(guest, 0), listen(guest, 1)]
     guest.output("echo devices > /sys/power/pm_test;"
-                 " echo disk > /sys/power/state", 30)
+                 f" echo {word} > /sys/power/state", 30)
     check_awake(guest, jobs, before)
+
+
+@guests(guest=SLEEPER, fresh=True)
+def test_s4_thaws_the_device_and_wakes_every_waiter(guest):
+    dry_run(guest, "disk")
+
+
+@guests(guest=SLEEPER, fresh=True)
+def test_s2idle_wakes_every_waiter(guest):
+    dry_run(guest, "freeze")
 
 
 def with_swap(disk, append=""):

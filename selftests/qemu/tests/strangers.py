@@ -12,6 +12,7 @@ from scenario import guests
 DRIVER = "/sys/bus/pci/drivers/ivshmem_guest"
 DISK = "1af4 1001"
 DISPLAY = "1234 1111"
+TESTDEV = "1b36 0005"
 
 
 def disk(disk_class):
@@ -47,6 +48,15 @@ def test_a_device_without_bar2_is_refused_in_one_line(guest):
     # Once by new_id, once by bind.
     assert len(lines) == 2, lines
     assert all("no shared memory: BAR2" in line for line in lines), lines
+
+
+@guests(guest=Machine(options=("-device", "pci-testdev,membar=2048")), fresh=True)
+def test_a_bar2_of_less_than_a_page_is_refused_in_one_line(guest):
+    status, lines = probe(guest, TESTDEV)
+    assert status != 0 and not guest.nodes()
+    refused = [line for line in lines if "not whole pages of 4096 bytes" in line]
+    assert len(refused) == 2, lines
+    assert "shared memory of 0x0000000000000800 bytes at 0x" in refused[0], lines
 
 
 def bar_start(guest, number):
