@@ -102,13 +102,9 @@ class Checked:
 
     def coverage(self, directory):
         """{file: (lines, [those that did not run])}."""
-        files = {}
-        for file in coverage.files(self.place / directory):
-            _add_lines(files.setdefault(Path(file["file"]).name, {}), file)
-        own = {path.name for path in (tree.TOP / directory).glob("*.c")}
-        return {name: (len(lines), [number for number, count in sorted(lines.items())
-                                    if not count])
-                for name, lines in files.items() if name in own}
+        found = coverage.read(self.place / directory, directory)
+        return {name: (len(lines), coverage.missed(lines))
+                for name, (lines, _, _) in found.items()}
 
 
 def say_coverage(coverage, least):
@@ -122,12 +118,6 @@ def say_coverage(coverage, least):
             print(f"# {name}: {' '.join(map(str, numbers))}")
     print(f"# {percent:.1f} % of {lines} lines", flush=True)
     assert percent >= least, f"{percent:.1f} % of the lines ran, not {least}"
-
-
-def _add_lines(lines, file):
-    for line in file["lines"]:
-        number = line["line_number"]
-        lines[number] = max(lines.get(number, 0), line["count"])
 
 
 def _wrapped():

@@ -13,7 +13,7 @@ from tree import limit
 SPLAT = re.compile(
     r"BUG:|WARNING:|KASAN|KCSAN|UBSAN|INFO: possible|INFO: task|Oops"
     r"|general protection|unreferenced object|sleeping function"
-    r"|scheduling while atomic|DMA-API: (?!preallocated|debugging enabled)"
+    r"|scheduling while atomic|DMA-API: (?!preallocated|debugging)"
     r"|refcount_t:|ODEBUG:|Kernel panic|rcu: INFO|soft lockup|Call Trace")
 
 

@@ -5,10 +5,11 @@ The kernel that finds bugs has the counters in debugfs, one file for each object
 those of several guests are added up.
 """
 import base64
-import gzip
+import io
 import json
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 
 import tree
@@ -16,19 +17,24 @@ import tree
 COUNTERS = "/sys/kernel/debug/gcov"
 
 
-def reset(guest):
-    guest.output(f"echo 1 > {COUNTERS}/reset")
+def take(guest, place):
+    """Put the counters of the module in a guest into a directory; they begin anew."""
+    # Files of debugfs have no size that tar could know.
+    guest.output("mkdir -p /tmp/counters; cp"
+                 f" $(find {COUNTERS} -path '*/kernels/*/kernel/*.gcda')"
+                 f" /tmp/counters && echo 1 > {COUNTERS}/reset", 30)
+    unpack(guest, "/tmp/counters", place)
 
 
-def fetch(guest, place):
-    """Put the counters of the module in a guest into a new directory."""
-    names = guest.output(f"find {COUNTERS} -path '*/kernels/*/kernel/*.gcda'").split()
-    assert names, "the module has no counters"
-    for name in names:
-        data = guest.output(f"gzip -c < {name} | base64", 30)
-        path = place / Path(name).name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(gzip.decompress(base64.b64decode(data)))
+def unpack(guest, source, place):
+    """Move the counters below a directory of a guest into one of ours."""
+    place.mkdir(parents=True)
+    text = guest.output(f"cd {source} 2> /dev/null || exit 0;"
+                        " tar cz $(find . -name '*.gcda') 2> /dev/null | base64;"
+                        " find . -name '*.gcda' -exec rm {} +", 60)
+    if text:
+        with tarfile.open(fileobj=io.BytesIO(base64.b64decode(text))) as archive:
+            archive.extractall(place)
 
 
 def add_up(places, objects, result):
@@ -57,12 +63,18 @@ def files(place):
 def read(place, source):
     """{file: (lines, branches, functions)} of the sources in a directory; each is
     {where: times that it ran}."""
+    own = {path.name for path in (tree.TOP / source).glob("*.c")}
     found = {}
     for file in files(place):
-        path = Path(file["file"])
-        if path.parent.name == source and path.suffix == ".c":
-            _add(found.setdefault(path.name, ({}, {}, {})), file)
+        name = Path(file["file"]).name
+        if name in own:
+            _add(found.setdefault(name, ({}, {}, {})), file)
     return found
+
+
+def missed(lines):
+    """The numbers of those that did not run."""
+    return [number for number, count in sorted(lines.items()) if not count]
 
 
 def _add(totals, file):
@@ -81,9 +93,3 @@ def _add(totals, file):
 def share(counts):
     """Of how many in a hundred ran."""
     return 100 * sum(1 for count in counts if count) / len(counts)
-
-
-def objects(guest):
-    """Where the compiler's notes on the module in a guest are."""
-    release = guest.output("uname -r").strip()
-    return tree.BUILD / "kernels" / release / "kernel"

@@ -16,6 +16,7 @@ import subprocess
 
 import accel
 import child
+import counted
 import emulator
 import process32
 import python
@@ -30,9 +31,10 @@ from qmp import Qmp, QmpError
 APPEND = "panic=-1 oops=panic"
 
 #: What a machine's `system` may be: busybox, the same with Python or with our
-#: programs of 32 bits, or Debian.
+#: programs of 32 bits or as those that count, or Debian.
 SYSTEMS = {"": lambda stage: stage.initrd, "python": python.initrd,
-           "systemd": systemd.initrd, "i386": process32.initrd}
+           "systemd": systemd.initrd, "i386": process32.initrd,
+           "counted": counted.initrd}
 
 
 class GuestError(Exception):

@@ -76,7 +76,7 @@ def build(kernel, path):
     archive.add_file("commands.sh", HERE / "commands.sh")
     archive.add_file("bin/busybox", kernel.busybox or _busybox())
     archive.add("bin/sh", b"busybox", 0o120777)
-    for name, program in _programs(kernel.arch.build):
+    for name, program in programs(kernel.arch.build):
         _add_program(archive, name, program)
     for module in filter(None, [kernel.module, *kernel.test_modules,
                                 *kernel.own_modules()]):
@@ -92,7 +92,7 @@ def _busybox():
     return shutil.which("busybox")
 
 
-def _programs(build):
+def programs(build):
     """(name in the guest, file) of everything that make built there for guests."""
     places = (("tools/ivshmemctl", "bin"), ("selftests/guest/*", "tests"),
               ("selftests/icount/*", "tests"),

@@ -23,6 +23,8 @@ import tree
 from arch import AMD64
 from suites import SuiteError, locked, unpack
 
+#: The kernel that finds bugs, for coverage.py: the checks of UBSAN are branches too.
+COUNTED = "counted"
 FLAVOURS = ("amd64", "generic", "virtual", "cloud-amd64", "rt-amd64")
 
 
@@ -42,6 +44,13 @@ class Kernel:
         self.modules = modules  # the directory that has its own ones
         self.module = None
         self.test_modules = []  # of selftests/modules
+        self.counted = False    # the module's branches are its source's alone
+
+    @property
+    def place(self):
+        """Where the module is built for it, and what its guests boot."""
+        return tree.BUILD / "kernels" / (self.version
+                                         + ("-counted" if self.counted else ""))
 
     def fetch(self):
         """Make sure that the image is there; its path."""
@@ -65,10 +74,9 @@ class Kernel:
 
     def build_module(self, with_tests=True):
         """Build ivshmem_guest.ko, and the tests' modules, in a copy; its path."""
-        place = tree.BUILD / "kernels" / self.version
-        place.mkdir(parents=True, exist_ok=True)
-        with locked(place / "lock"):
-            return self._build_module(place, with_tests)
+        self.place.mkdir(parents=True, exist_ok=True)
+        with locked(self.place / "lock"):
+            return self._build_module(self.place, with_tests)
 
     def _build_module(self, place, with_tests):
         for name in ("kernel", "include", "selftests/modules"):
@@ -97,6 +105,8 @@ class Kernel:
                  f"KDIR={self.headers}", *more]
         if debugkernel.DIRECTORY in self.headers.parents:
             words += debugkernel.MAKE
+        if self.counted:
+            words.append("UBSAN_SANITIZE=n")
         if rows.CACHED in self.headers.parents:
             # Without pahole; and the compiler by the name that it has here.
             words += ["CONFIG_DEBUG_INFO_BTF_MODULES=",
@@ -126,6 +136,10 @@ def find(version=None):
         return _row(rows.fetch, version)
     if version in debugkernel.NAMES:
         return _row(debugkernel.cached, version)
+    if version == COUNTED:
+        found = find(debugkernel.NAME)
+        found.counted = True
+        return found
     known = _installed_headers()
     if version and version not in known and rows.cached(version):
         return _row(rows.cached, version)

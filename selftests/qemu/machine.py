@@ -6,6 +6,7 @@
 They are values: two guests with equal machines are alike, and the runner keeps
 one booted for the next test that asks for the same.
 """
+import copy
 from dataclasses import dataclass
 
 from tree import MIB
@@ -47,7 +48,7 @@ class Machine:
     load: bool              # the module, at boot
     options: tuple          # more words for QEMU
     append: str             # more words for the kernel
-    system: str             # "", "python" or "systemd": see guest.SYSTEMS
+    system: str             # a word of guest.SYSTEMS
     icount: bool            # count instructions instead of time
     kernel: str             # a row of rows.py, or a version; "" the default one
     qemu: str               # a row of emulator.py; "" the host's
@@ -61,6 +62,15 @@ class Machine:
                       kernel=kernel, qemu=qemu)
         for name, value in values.items():
             object.__setattr__(self, name, value)
+
+
+def on(machine, kernel, append=""):
+    """The same with that kernel, which is larger and slower than others."""
+    other = copy.copy(machine)
+    object.__setattr__(other, "kernel", kernel)
+    object.__setattr__(other, "append", f"{machine.append} {append}")
+    object.__setattr__(other, "memory", max(machine.memory, 768))
+    return other
 
 
 #: Device 0 a doorbell with 4 vectors, device 1 a plain one: what every program

@@ -3,7 +3,6 @@
 import accel
 import initramfs
 import kernel
-import tree
 
 
 class Stage:
@@ -19,9 +18,8 @@ class Stage:
         except kernel.KernelError as error:
             self.problem = str(error)
         say("initramfs")
-        place = tree.BUILD / "kernels" / self.kernel.version
         self.problem = self.kernel.arch.build_programs() or self.problem
-        self.initrd = initramfs.build(self.kernel, place / "initramfs.gz")
+        self.initrd = initramfs.build(self.kernel, self.kernel.place / "initramfs.gz")
         say("accelerator")
         self.accel = accel.arguments(self.kernel, self.initrd)
         say("KVM" if self.accel is accel.KVM else "TCG, without KVM")
