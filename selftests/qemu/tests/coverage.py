@@ -28,8 +28,9 @@ MODULE = (
     r"strangers: |observe: |cache: |"
     r"devices: (a processor that|a doorbell whose|registers that share)|"
     r"power: s2idle|failures: ")
-#: Measured at least; the goals are 95 and 85.
-LINES, BRANCHES = 94, 75
+#: Measured: 96.6 and 84.0; the goals are 95 and 85. Of the branches that are left
+#: many are two ways of a macro of the kernel, or memory that cannot be had.
+LINES, BRANCHES = 95, 83
 
 LOADING = "fails only if there is no memory while the module is loaded"
 HUGE = "large page table entries, not before 6.12: modes.py"
