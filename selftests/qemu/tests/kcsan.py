@@ -7,7 +7,7 @@ test like every other line of the log that tells of a bug; none is suppressed.
 import kcsan
 import kselftest
 from machine import KCSAN
-from scenario import guests
+from scenario import full, guests
 
 #: Programs of selftests/guest, and more of their environment.
 PROGRAMS = {
@@ -23,12 +23,14 @@ def generate():
 
 
 def _test(name, words):
+    @full
     @guests(guest=KCSAN)
     def run(guest, lab, report):
         return kselftest.run(name, guest, lab, report, "kcsan", 120, words)
     return run
 
 
+@full
 @guests(guest=KCSAN)
 def test_a_module_that_races_is_reported(guest):
     """And so would ours be: it is built in the same way, against the same kernel."""
