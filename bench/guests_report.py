@@ -46,7 +46,9 @@ def read(prefix):
 #: Goals in instructions: the test of selftests/icount/cost.c, and the most.
 EXACT_GOALS = (("P2", "a ring by a store", "of_a_ring_by_a_store", 12),
                ("P3", "an interrupt until read() returns",
-                "of_an_interrupt_until_read_returns", 1450))
+                "of_an_interrupt_until_read_returns", 1450),
+               ("P3", "an interrupt until an eventfd returns",
+                "of_an_interrupt_until_an_eventfd_returns", 1450))
 
 
 def exact_goals(results):
