@@ -274,19 +274,32 @@ static bool run(FIXTURE_DATA(cycles) *self, unsigned long count)
 	return good;
 }
 
+/* And the KiB by which memory grew meanwhile. */
+static bool run_measured(FIXTURE_DATA(cycles) *self, unsigned long count,
+			 long *grown)
+{
+	const long before = kernel_memory();
+
+	if (!run(self, count))
+		return false;
+	*grown = grown_since(before);
+	printf("# %lu cycles: a removal took at most %.0f ms, memory grew by %ld KiB\n",
+	       count, self->slowest_ms, *grown);
+	return true;
+}
+
 TEST_F_TIMEOUT(cycles, with_eight_threads_in_all_calls_harm_nobody, 36000)
 {
 	const unsigned long wanted = number_from("IVSHMEM_CYCLES", 100);
-	long before, grown;
+	long grown;
 
 	/* Caches of the kernel grow to what such work needs. */
 	if (memory_tells())
 		ASSERT_TRUE(run(self, WARM_UP));
-	before = kernel_memory();
-	ASSERT_TRUE(run(self, wanted));
-	grown = grown_since(before);
-	TH_LOG("%lu cycles, a removal took at most %.0f ms, memory grew by %ld KiB",
-	       wanted, self->slowest_ms, grown);
+	ASSERT_TRUE(run_measured(self, wanted, &grown));
+	/* Slabs that are half empty come and go; a leak comes again. */
+	if (memory_tells() && grown > LEAK_LIMIT_KB)
+		ASSERT_TRUE(run_measured(self, wanted, &grown));
 	for (size_t i = 0; i < NR_THREADS; i++) {
 		struct worker *w = &self->workers[i];
 
