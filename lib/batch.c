@@ -53,7 +53,7 @@ static inline void copy(void *to, const void *from, size_t length)
 		__builtin_memcpy(to, from, 8);
 	else if (length == 64)
 		__builtin_memcpy(to, from, 64);
-	else
+	else if (length)	/* an empty message may have no address */
 		memcpy(to, from, length);
 }
 
@@ -127,6 +127,8 @@ static inline size_t put_batch(struct ivsh_channel *channel,
 	done = channel->slot_size ? put_slots(channel, messages, count) :
 				    put_records(channel, messages, count);
 	channel->pending += (uint32_t)done;
+	if (done)
+		channel->taken = 0;	/* what was reserved is not ours now */
 	return done;
 }
 
@@ -249,6 +251,7 @@ static inline size_t get_batch(struct ivsh_channel *channel,
 	if (!done || ivsh_ring_check_owner(channel))
 		return 0;
 	channel->position += bytes;
+	channel->taken = 0;		/* what was peeked has come with these */
 	return done;
 }
 /* One message into a buffer. -1 with EAGAIN when there is none. */

@@ -282,6 +282,40 @@ TEST_F(channel, many_messages_are_shown_and_given_back_an_eighth_at_a_time)
 						 IVSH_COUNTER_PUBLISHED));
 }
 
+TEST_F(channel, message_that_was_peeked_and_then_received_cannot_be_released)
+{
+	size_t length;
+
+	for (uint64_t i = 0; i < 3; i++)
+		ASSERT_EQ(0, send_number(self->pair.producer, 64, i));
+	ASSERT_NE(NULL, ivsh_channel_peek(self->pair.consumer, &length));
+	EXPECT_EQ(0, receive_number(self->pair.consumer));
+	EXPECT_FAILS(EINVAL, ivsh_channel_release(self->pair.consumer));
+	EXPECT_EQ(1, receive_number(self->pair.consumer));
+	EXPECT_EQ(2, receive_number(self->pair.consumer));
+	EXPECT_EQ(-ETIMEDOUT, receive_number(self->pair.consumer));
+}
+
+TEST_F(channel, room_that_was_reserved_before_a_send_cannot_be_committed)
+{
+	ASSERT_EQ(0, send_number(self->pair.producer, 64, 0));
+	ASSERT_NE(NULL, ivsh_channel_reserve(self->pair.producer, 64));
+	ASSERT_EQ(0, send_number(self->pair.producer, 64, 1));
+	EXPECT_FAILS(EINVAL, ivsh_channel_commit(self->pair.producer, 64));
+	for (uint64_t i = 0; i < 2; i++)
+		EXPECT_EQ(i, receive_number(self->pair.consumer));
+	EXPECT_EQ(-ETIMEDOUT, receive_number(self->pair.consumer));
+}
+
+TEST_F(records, empty_message_needs_no_address)
+{
+	size_t length = 1;
+
+	ASSERT_EQ(0, ivsh_channel_send(self->pair.producer, NULL, 0, 0));
+	EXPECT_EQ(0, ivsh_channel_receive(self->pair.consumer, NULL, 0, &length, 0));
+	EXPECT_EQ(0, length);
+}
+
 TEST_F(channel, many_messages_that_do_not_fit_go_as_far_as_they_do)
 {
 	struct iovec out[200];
