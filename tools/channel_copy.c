@@ -236,14 +236,35 @@ static int print_data(struct channel_args *args, struct stream *stream,
 	return length ? fail(args->name, "interrupted") : STATUS_DONE;
 }
 
+/* The start of another transfer stays where it is, for who receives that. */
+static bool begins_again(const struct channel_args *args,
+			 const struct stream *stream)
+{
+	size_t length;
+	const char *message = ivsh_channel_peek(args->channel, &length);
+
+	return stream->started && message && length == 1 && *message == 'S';
+}
+
+static int next_message(struct channel_args *args, struct stream *stream,
+			size_t *length)
+{
+	if (ivsh_channel_wait(args->channel, NS_PER_SECOND))
+		return -1;
+	if (begins_again(args, stream)) {
+		errno = ECANCELED;
+		return -1;
+	}
+	return ivsh_channel_receive(args->channel, stream->message,
+				    sizeof(stream->message), length, 0);
+}
+
 /* A message, or none (length 0) when the sender closed or we shall end. */
 static int receive_message(struct channel_args *args, struct stream *stream,
 			   size_t *length)
 {
 	*length = 0;
-	while (ivsh_channel_receive(args->channel, stream->message,
-				    sizeof(stream->message), length,
-				    NS_PER_SECOND)) {
+	while (next_message(args, stream, length)) {
 		if (errno == ETIMEDOUT && stream->started && other_is_silent(args))
 			return fail(args->name, "the sender has shown no sign of life for 10 seconds");
 		if (errno == ETIMEDOUT || (errno == EINTR && !interrupted))
@@ -251,6 +272,8 @@ static int receive_message(struct channel_args *args, struct stream *stream,
 		*length = 0;
 		if (errno == EPIPE || errno == EINTR)
 			return STATUS_DONE;
+		if (errno == ECANCELED)
+			return fail(args->name, "the sender began again before the end");
 		if (errno == EMSGSIZE)
 			return fail(args->name, "not a message of 'ivshmemctl channel send'");
 		return channel_failed(args);
@@ -285,34 +308,46 @@ static int receive_data(struct channel_args *args, struct stream *stream)
 		if (stream->message[0] == 'E' && length == 17)
 			return check_end(args, stream);
 		if (stream->message[0] != 'D')
-			return fail(args->name, "the sender began again before the end");
+			return fail(args->name, "not a message of 'ivshmemctl channel send'");
 		if (print_data(args, stream, length - 1))
 			return STATUS_FAILED;
 	}
 }
 
-int channel_receive(struct channel_args *args)
+/*
+ * The oldest transfer that is whole from its start. Before it there may be the
+ * rest of one whose receiver died; and when the sender of an earlier one has
+ * closed, another will come.
+ */
+static int receive_start(struct channel_args *args, struct stream *stream)
 {
-	static struct stream stream = { .checksum = CHECKSUM_START };
+	uint64_t left_out = 0;
 	size_t length;
 
-	if (open_channel(args, "recv", IVSH_CONSUMER))
-		return STATUS_FAILED;
-	/* The sender of an earlier transfer has closed: wait for another. */
 	do {
-		if (receive_message(args, &stream, &length))
+		if (receive_message(args, stream, &length))
 			return STATUS_FAILED;
 		if (!length) {
 			ivsh_directory_beat(args->directory);
 			usleep(10000);
 		}
-	} while (!length && !interrupted);
-	if (interrupted)
-		return fail(args->name, "interrupted");
-	if (stream.message[0] != 'S')
-		return fail(args->name, "this is not the start of what was sent");
-	stream.started = true;
-	return receive_data(args, &stream);
+		stream->started = length == 1 && stream->message[0] == 'S';
+		left_out += length && !stream->started;
+	} while (!stream->started && !interrupted);
+	if (left_out)
+		fprintf(stderr, "ivshmemctl: %s: left out %" PRIu64 " messages of a transfer whose start is gone\n",
+			args->name, left_out);
+	return stream->started ? STATUS_DONE : fail(args->name, "interrupted");
+}
+
+int channel_receive(struct channel_args *args)
+{
+	static struct stream stream = { .checksum = CHECKSUM_START };
+
+	if (open_channel(args, "recv", IVSH_CONSUMER))
+		return STATUS_FAILED;
+	return receive_start(args, &stream) ? STATUS_FAILED :
+					      receive_data(args, &stream);
 }
 
 int channel_cat(struct channel_args *args)

@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import program
@@ -122,6 +123,40 @@ def test_a_killed_sender_is_noticed_and_another_takes_its_place():
     status, output, errors = finish(receiver)
     assert (status, output) == (1, b"")
     assert errors == "ivshmemctl: a: the sender began again before the end\n"
+
+
+def test_the_transfer_after_a_killed_senders_is_received_whole():
+    memory = Memory()
+    killed = memory.start("send", "a")
+    killed.stdin.write(b"old")
+    killed.stdin.flush()
+    while not used(memory, "a") >= 16 + 16:     # its start, and its data
+        time.sleep(0.01)
+    killed.kill()
+    killed.wait()
+    assert memory.run("send", "a", data=b"new").returncode == 0
+    first, second = memory.run("recv", "a"), memory.run("recv", "a")
+    assert (first.returncode, first.stdout) == (1, b"old"), first
+    assert b"the sender began again before the end" in first.stderr, first
+    assert (second.returncode, second.stdout, second.stderr) == (0, b"new", b"")
+
+
+def test_the_transfer_after_one_whose_receiver_was_killed_is_received_whole():
+    memory, sender, receiver = pouring()
+    receiver.kill()
+    receiver.wait()
+    receiver = memory.start("recv", "a", "--size", "64K")
+    assert finish(sender)[0] == 0
+    assert memory.run("send", "a", "--size", "64K", data=b"new").returncode == 0
+    status, output, errors = finish(receiver)
+    assert (status, output) == (0, b"new"), (status, output[:100], errors)
+    assert "messages of a transfer whose start is gone" in errors
+
+
+def used(memory, name):
+    """Bytes that lie in a channel."""
+    shown = json.loads(memory.run("list", "--json").stdout)["entries"]
+    return next((entry.get("used", 0) for entry in shown if entry["name"] == name), 0)
 
 
 def pouring():
