@@ -33,7 +33,7 @@
  *               shows signs of life
  *   EEXIST      there is a channel or segment of that name with another
  *               slot size or a smaller size
- *   EINTR       a signal handler ran while waiting
+ *   EINTR       a signal handler ran while it slept
  *   EINVAL      an argument is outside its range
  *   EMSGSIZE    the message is longer than the channel or the buffer takes
  *   ENODEV      the device that was given for its doorbell is gone. Closing is
@@ -161,7 +161,7 @@ enum ivsh_waiting {
 	/* Spin as long as that has paid lately, at most 50 µs; then sleep.
 	 * On a machine with one processor: sleep. The default. */
 	IVSH_WAIT_ADAPTIVE = 0,
-	IVSH_WAIT_POLL = 1,	/* never sleep */
+	IVSH_WAIT_POLL = 1,	/* never sleep; no signal ends it */
 	IVSH_WAIT_SLEEP = 2,	/* never spin */
 };
 
