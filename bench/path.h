@@ -77,8 +77,6 @@ static void path_make(struct path *path)
 		die("pipe");
 	if (path->kind == REFERENCE)
 		path->reference.ring = memory_new(sizeof(struct reference));
-	if (path->kind == REFERENCE)
-		path->reference.limit = 0;
 }
 
 /* A directory for each process; both directions are in it. */

@@ -254,6 +254,7 @@ static inline size_t get_batch(struct ivsh_channel *channel,
 	channel->taken = 0;		/* what was peeked has come with these */
 	return done;
 }
+
 /* One message into a buffer. -1 with EAGAIN when there is none. */
 static __attribute__((noinline)) int get(struct ivsh_channel *channel,
 					 struct iovec *buffer)

@@ -44,14 +44,10 @@ static uint32_t producers;
 
 static struct ivsh_channel *open_end(enum ivsh_role role)
 {
-	struct ivsh_directory *directory = ivsh_directory_open(
-		memory, MEMORY_SIZE, role ? "consumer" : "producer",
-		IVSH_TAKE_OVER);
-	static struct bell bell[2];
+	struct ivsh_directory *directory = join_as(memory, &bells, role);
 
 	if (!directory)
 		return NULL;
-	use_bell(directory, &bell[role], &bells, role);
 	return ivsh_channel_open(directory, "c", role, CAPACITY, 0, 0);
 }
 

@@ -103,6 +103,21 @@ static inline void use_bell(struct ivsh_directory *directory,
 	ivsh_directory_set_wakeup(directory, &wakeup);
 }
 
+/* A process's own directory, named for the end that it will open, with a bell;
+ * NULL with errno. One for each end and process. */
+static inline struct ivsh_directory *join_as(void *memory, struct bells *bells,
+					     enum ivsh_role role)
+{
+	struct ivsh_directory *directory = ivsh_directory_open(
+		memory, MEMORY_SIZE, role ? "consumer" : "producer",
+		IVSH_TAKE_OVER);
+	static struct bell bell[2];
+
+	if (directory)
+		use_bell(directory, &bell[role], bells, role);
+	return directory;
+}
+
 /* Payload that its number and length make out: eight bytes, then a pattern. */
 static inline void message_fill(unsigned char *message, size_t length,
 				uint64_t number)

@@ -44,14 +44,10 @@ void ivsh_step(const char *name)
 static struct ivsh_channel *open_end(void *memory, enum ivsh_role role,
 				     unsigned int flags)
 {
-	struct ivsh_directory *directory = ivsh_directory_open(
-		memory, MEMORY_SIZE, role ? "consumer" : "producer",
-		IVSH_TAKE_OVER);
-	static struct bell bell[2];
+	struct ivsh_directory *directory = join_as(memory, &bells, role);
 
 	if (!directory)
 		return NULL;
-	use_bell(directory, &bell[role], &bells, role);
 	ivsh_directory_set_waiting(directory, IVSH_WAIT_SLEEP);
 	return ivsh_channel_open(directory, "c", role, CAPACITY, 0, flags);
 }
