@@ -154,8 +154,11 @@ def test_the_transfer_after_one_whose_receiver_was_killed_is_received_whole():
 
 
 def used(memory, name):
-    """Bytes that lie in a channel."""
-    shown = json.loads(memory.run("list", "--json").stdout)["entries"]
+    """Bytes that lie in a channel; none before somebody has made one."""
+    listed = memory.run("list", "--json")
+    if b"nobody has made a channel" in listed.stderr:
+        return 0
+    shown = json.loads(listed.stdout)["entries"]
     return next((entry.get("used", 0) for entry in shown if entry["name"] == name), 0)
 
 
