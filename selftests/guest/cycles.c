@@ -15,6 +15,7 @@
 #define WORK_LIMIT_MS 20000
 #define LEAK_LIMIT_KB 64
 #define WARM_UP 100
+#define LOOK_US 2000
 
 /* An open node, and a mapping of all its memory. */
 struct place {
@@ -114,6 +115,7 @@ struct worker {
 };
 
 static atomic_bool stop;
+static atomic_ulong turn = 1;	/* which of the devices comes next, or is there */
 static char address[16];
 
 /* Work on one device until it goes away. */
@@ -135,19 +137,36 @@ static void live(struct worker *w, int fd)
 	munmap(at.memory, at.size);
 }
 
-static void *worker_main(void *data)
+/*
+ * Open the device of a turn that was not @seen, or -1. Nobody looks into sysfs
+ * while one leaves: its removal would mostly wait for the lock of those who look.
+ */
+static int open_next(unsigned long *seen)
 {
-	struct worker *w = data;
+	unsigned long now = turn;
 	char node[32];
 	int fd;
 
+	if (now == *seen || !sysfs_node(address, node))
+		return -1;
+	fd = open(node, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (fd >= 0)
+		*seen = now;
+	return fd;
+}
+
+static void *worker_main(void *data)
+{
+	struct worker *w = data;
+	unsigned long seen = 0;
+	int fd;
+
 	while (!stop) {
-		if (!sysfs_node(address, node))
-			continue;
-		fd = open(node, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		live(w, fd);
+		fd = open_next(&seen);
+		if (fd >= 0)
+			live(w, fd);
+		else
+			usleep(LOOK_US);
 		close(fd);
 	}
 	return NULL;
@@ -228,7 +247,7 @@ static bool some_work(FIXTURE_DATA(cycles) *self, unsigned long before)
 		if (now_ms() > end)
 			return false;
 		else
-			sched_yield();
+			usleep(LOOK_US);
 	return true;
 }
 
@@ -244,6 +263,7 @@ static bool cycle(FIXTURE_DATA(cycles) *self, unsigned long number)
 	if (begin > self->slowest_ms)
 		self->slowest_ms = begin;
 	before = lives(self);
+	turn++;
 	if (removed ? pci_rescan() : driver_bind(address))
 		return false;
 	return some_work(self, before);

@@ -308,7 +308,7 @@ static atomic_bool stop;
 
 static void *unbind_main(void *data)
 {
-	const struct timespec pause = { .tv_nsec = 5 * 1000 * 1000 };
+	const struct timespec pause = { .tv_nsec = 50 * 1000 * 1000 };
 	const char *address = data;
 
 	while (!stop) {

@@ -27,8 +27,8 @@ def cycles(machine, count, seconds):
     return volume("cycles", "IVSHMEM_CYCLES", machine, count, seconds)
 
 
-test_thousands_of_lives = cycles(STOCK, 2000, 300)
-test_lives_on_the_kernel_that_finds_bugs = cycles(BUGS, 100, 300)
+test_thousands_of_lives = cycles(STOCK, 5000, 400)
+test_lives_on_the_kernel_that_finds_bugs = cycles(BUGS, 300, 600)
 test_a_hundred_thousand_lives = full(cycles(STOCK, 100000, 9000))
 test_ten_thousand_lives_on_the_kernel_that_finds_bugs = full(
     cycles(BUGS, 10000, 18000))
