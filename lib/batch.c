@@ -57,10 +57,24 @@ static inline void copy(void *to, const void *from, size_t length)
 		memcpy(to, from, length);
 }
 
-/* Wait after EAGAIN; another errno stays. */
-static int wait_again(struct ivsh_channel *channel, int64_t timeout_ns)
+/*
+ * Wait after EAGAIN; another errno stays. All waits for a message share its
+ * time, from *start_ns on (0 at first): a peer that seems to be ready, and then
+ * is not, does not make it longer.
+ */
+static int wait_again(struct ivsh_channel *channel, int64_t timeout_ns,
+		      int64_t *start_ns)
 {
-	return errno == EAGAIN ? ivsh_channel_wait(channel, timeout_ns) : -1;
+	if (errno != EAGAIN)
+		return -1;
+	if (timeout_ns >= 0 && *start_ns) {
+		timeout_ns -= ivsh_now_ns() - *start_ns;
+		if (timeout_ns <= 0)
+			return ivsh_fail(ETIMEDOUT);
+	} else {
+		*start_ns = timeout_ns > 0 ? ivsh_now_ns() : 1;
+	}
+	return ivsh_channel_wait(channel, timeout_ns);
 }
 
 static inline int publish_if_due(struct ivsh_channel *channel)
@@ -136,10 +150,11 @@ static __attribute__((noinline)) int put(struct ivsh_channel *channel,
 					 const struct iovec *message,
 					 int64_t timeout_ns)
 {
+	int64_t start_ns = 0;
 	void *room;
 
 	while (!(room = ivsh_channel_reserve(channel, message->iov_len)))
-		if (wait_again(channel, timeout_ns))
+		if (wait_again(channel, timeout_ns, &start_ns))
 			return -1;
 	copy(room, message->iov_base, message->iov_len);
 	return ivsh_channel_commit(channel, message->iov_len);
@@ -283,6 +298,7 @@ IVSH_API int ivsh_channel_receive_many(struct ivsh_channel *channel,
 				       int64_t timeout_ns, size_t *received)
 {
 	int error = channel->refuse[IVSH_CONSUMER];
+	int64_t start_ns = 0;
 	size_t done, size;
 
 	*received = 0;
@@ -305,7 +321,7 @@ IVSH_API int ivsh_channel_receive_many(struct ivsh_channel *channel,
 			buffers[*received].iov_len = size;
 			return channel->refuse[IVSH_CONSUMER] ? -1 : 0;
 		}
-		if (wait_again(channel, timeout_ns))
+		if (wait_again(channel, timeout_ns, &start_ns))
 			return -1;
 	}
 	return 0;

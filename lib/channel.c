@@ -337,6 +337,8 @@ IVSH_API int64_t ivsh_channel_peer_silence_ns(struct ivsh_channel *channel)
 	uint64_t life[3];
 	bool moved = false;
 
+	if (channel->directory->gone)
+		return now - channel->life_seen_ns;
 	read_life(channel, life);
 	if (!index_generation(life[0]))
 		return INT64_MAX;

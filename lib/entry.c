@@ -19,7 +19,7 @@ IVSH_API size_t ivsh_directory_count(const struct ivsh_directory *directory)
 {
 	size_t count = 0;
 
-	while (count < IVSH_NR_ENTRIES &&
+	while (!directory->gone && count < IVSH_NR_ENTRIES &&
 	       word_load(&directory->shared->entry[count]))
 		count++;
 	return count;
@@ -127,6 +127,10 @@ IVSH_API struct ivsh_entry *ivsh_directory_get_entry(
 	struct ivsh_entry *entry;
 	uint64_t word, page;
 
+	if (directory->gone) {
+		errno = ENODEV;
+		return NULL;
+	}
 	if (find_place(directory, index, &word, &page))
 		return NULL;
 	entry = calloc(1, sizeof(*entry));

@@ -230,13 +230,13 @@ enum ivsh_end_state {
 	IVSH_END_CLOSED = 2,
 };
 
-/** How many entries there are, 0 to 128. */
+/** How many entries there are, 0 to 128; 0 once the device is gone. */
 size_t ivsh_directory_count(const struct ivsh_directory *directory);
 
 /**
  * Copy the entry at an index from 0. Returns an entry owned by the caller,
  * released with ivsh_entry_free(); it does not change afterwards.
- * Fails with EBADMSG, ENOENT.
+ * Fails with EBADMSG, ENODEV, ENOENT.
  */
 struct ivsh_entry *ivsh_directory_get_entry(
 	const struct ivsh_directory *directory, size_t index);
@@ -333,7 +333,7 @@ int ivsh_channel_flush(struct ivsh_channel *channel);
 
 /**
  * Producer: send one message, and flush. timeout_ns is how long to wait for
- * room: 0 does not wait, -1 waits for ever.
+ * room, whatever the consumer does: 0 does not wait, -1 waits for ever.
  * Fails with EBADMSG, EINTR, EINVAL, EMSGSIZE, ENODEV, EPIPE, ESTALE,
  * ETIMEDOUT.
  */
@@ -351,7 +351,7 @@ int ivsh_channel_receive(struct ivsh_channel *channel, void *buffer,
 
 /**
  * Producer: send count messages, and flush once. *sent, unless sent is NULL, is
- * how many went, also after an error. timeout_ns is for each wait.
+ * how many went, also after an error. timeout_ns is for each message.
  * Fails with EBADMSG, EINTR, EINVAL, EMSGSIZE, ENODEV, EPIPE, ESTALE,
  * ETIMEDOUT.
  */
@@ -393,6 +393,7 @@ int ivsh_channel_arm(struct ivsh_channel *channel, bool *ready);
  * For how long the other side has shown no sign of life, in nanoseconds: no
  * heartbeat, nothing published. Counted from the first call; a correct peer
  * that is alive is below 2.5 s. An end that nobody has opened is INT64_MAX.
+ * It only grows once the device is gone.
  */
 int64_t ivsh_channel_peer_silence_ns(struct ivsh_channel *channel);
 

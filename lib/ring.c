@@ -110,8 +110,10 @@ IVSH_API int ivsh_channel_flush(struct ivsh_channel *channel)
 static __attribute__((noinline)) int make_room(struct ivsh_channel *channel,
 					       uint64_t size)
 {
-	uint64_t closed = word_load_full(&channel->other->closed);
+	uint64_t closed;
 
+	ivsh_step("ring: not asked");
+	closed = word_load_full(&channel->other->closed);
 	if (refresh(channel))
 		return -1;
 	channel->wanted = size;
@@ -234,8 +236,10 @@ IVSH_API int ivsh_channel_commit(struct ivsh_channel *channel, size_t length)
 /* Nothing as far as we know: ask, and acknowledge what was read. */
 static __attribute__((noinline)) int look_again(struct ivsh_channel *channel)
 {
-	uint64_t closed = word_load_full(&channel->other->closed);
+	uint64_t closed;
 
+	ivsh_step("ring: not asked");
+	closed = word_load_full(&channel->other->closed);
 	if (refresh(channel))
 		return -1;
 	if (channel->position != channel->limit)

@@ -94,6 +94,19 @@ static int use_doorbell(struct channel_args *args)
 	return STATUS_DONE;
 }
 
+/* The name is a good one: it is the size of the memory that is none. */
+static int bad_size(const struct channel_args *args)
+{
+	const char *path = ivsh_device_path(args->device);
+	size_t size = ivsh_region_size(args->region);
+
+	if (size < CHANNEL_MEMORY_MIN)
+		return fail(path, "%zu bytes of memory are too few for channels, 32K are the least",
+			    size);
+	return fail(path, "the directory in it says that it is larger than its %zu bytes, 'ivshmemctl channel format' makes it new",
+		    size);
+}
+
 int channel_join(struct channel_args *args, const char *peer)
 {
 	unsigned int flags = args->take_over ? IVSH_TAKE_OVER : 0;
@@ -104,9 +117,7 @@ int channel_join(struct channel_args *args, const char *peer)
 		ivsh_region_address(args->region),
 		ivsh_region_size(args->region), peer, flags);
 	if (!args->directory && errno == EINVAL)
-		return fail(ivsh_device_path(args->device),
-			    "%zu bytes of memory are too few for channels, 32K are the least",
-			    ivsh_region_size(args->region));
+		return bad_size(args);
 	if (!args->directory)
 		return fail(ivsh_device_path(args->device), "%s",
 			    channel_why(errno));

@@ -12,6 +12,7 @@
 
 /* A peer is called send.NAME or recv.NAME. */
 #define CHANNEL_NAME_MAX (IVSH_NAME_MAX - 5)
+#define CHANNEL_MEMORY_MIN 32768
 
 struct channel_args {
 	struct ctl *ctl;

@@ -172,6 +172,11 @@ TEST_F(doorbell, of_a_device_that_is_gone_is_enodev)
 		EXPECT_EQ(-1, ivsh_directory_clear(side->directory));
 		EXPECT_EQ(ENODEV, errno);
 	}
+	/* None of these touches the memory, which is gone. */
+	EXPECT_EQ(0, ivsh_directory_count(side->directory));
+	EXPECT_EQ(NULL, ivsh_directory_get_entry(side->directory, 0));
+	EXPECT_EQ(ENODEV, errno);
+	EXPECT_LE(0, ivsh_channel_peer_silence_ns(side->channel));
 	EXPECT_EQ(-1, use_doorbell(&self->side[0]));
 	EXPECT_EQ(ENODEV, errno);
 }

@@ -14,6 +14,7 @@
 #define CAPACITY 4096u
 #define ROUNDS 20u
 #define SECOND NSEC_PER_SEC
+#define PRETENDS 1000000
 
 /* What the two sides say of themselves, outside of the channel. */
 struct account {
@@ -30,8 +31,29 @@ static struct bells bells;
 static unsigned int stop_at;	/* this many steps from now; 0: never */
 static bool stop_dies;
 
+/* A consumer whose end looks closed, but for who looks closer. */
+static struct {
+	ivsh_word *closed;
+	uint16_t generation;
+	unsigned int times;
+} pretender;
+
+static void pretend(const char *name)
+{
+	bool asked = !strcmp(name, "ring: not asked");
+
+	if (!asked && strcmp(name, "wait: not disarmed"))
+		return;
+	/* Not for ever, so that who believes it fails and does not hang. */
+	if (!asked && ++pretender.times > PRETENDS)
+		return;
+	word_store(pretender.closed, asked ? 0 : pretender.generation);
+}
+
 void ivsh_step(const char *name)
 {
+	if (pretender.closed)
+		pretend(name);
 	if (!stop_at || --stop_at)
 		return;
 	strncpy(account->step, name, sizeof(account->step) - 1);
@@ -270,6 +292,70 @@ TEST_F_TIMEOUT(step, leaves_a_channel_that_others_go_on_with, 300)
 	}
 	TH_LOG("%u steps", step - 1);
 	EXPECT_LT(20, step);
+}
+
+FIXTURE(pretended) {
+	void *memory;
+	struct ivsh_channel *end;
+};
+
+FIXTURE_VARIANT(pretended) {
+	enum ivsh_role role;
+};
+
+FIXTURE_VARIANT_ADD(pretended, to_a_consumer) {
+	.role = IVSH_CONSUMER,
+};
+
+FIXTURE_VARIANT_ADD(pretended, to_a_producer) {
+	.role = IVSH_PRODUCER,
+};
+
+static int bell_rang(void *context, int64_t timeout_ns)
+{
+	(void)context;
+	(void)timeout_ns;
+	return 0;
+}
+
+FIXTURE_SETUP(pretended)
+{
+	const enum ivsh_role role = variant->role;
+	struct ivsh_channel *other;
+
+	self->memory = memory_new(MEMORY_SIZE);
+	bells_open(&bells);
+	other = open_end(self->memory, !role, 0);
+	self->end = open_end(self->memory, role, 0);
+	ASSERT_NE(NULL, other);
+	ASSERT_NE(NULL, self->end);
+	self->end->directory->wakeup.wait = bell_rang;
+	pretender.generation = other->generation;
+	pretender.closed = &other->own->closed;
+	pretender.times = 0;
+}
+
+FIXTURE_TEARDOWN(pretended)
+{
+	pretender.closed = NULL;
+	munmap(self->memory, MEMORY_SIZE);
+}
+
+TEST_F(pretended, to_be_ready_again_and_again_does_not_lengthen_a_wait)
+{
+	unsigned char message[1024] = "";
+	size_t length;
+	int ret = 0;
+
+	while (!ret && self->end->consumer)
+		ret = ivsh_channel_receive(self->end, message, sizeof(message),
+					   &length, SECOND / 500);
+	while (!ret)
+		ret = ivsh_channel_send(self->end, message, sizeof(message),
+					SECOND / 500);
+	EXPECT_EQ(ETIMEDOUT, errno);
+	EXPECT_LT(0, pretender.times);
+	EXPECT_GT(PRETENDS, pretender.times);
 }
 
 TEST_HARNESS_MAIN

@@ -261,6 +261,19 @@ def test_memory_that_is_empty_or_small_is_status_1():
     assert found.returncode == 1 and b"32K are the least" in found.stderr
 
 
+def test_memory_that_says_it_is_larger_is_named_and_formatted():
+    memory = Memory()
+    assert memory.run("send", "a", data=b"x").returncode == 0
+    memory.file.seek(16)            # the size word of docs/channel-format.md
+    memory.file.write((1 << 40).to_bytes(8, "little"))
+    memory.file.flush()
+    found = memory.run("list")
+    assert found.returncode == 1, found
+    assert b"says that it is larger than its 1048576 bytes" in found.stderr, found
+    assert memory.run("format").returncode == 0
+    assert memory.run("send", "a", data=b"x").returncode == 0
+
+
 def test_usage_errors_are_status_2_and_say_what_is_right():
     memory = Memory()
     for arguments, words in (
