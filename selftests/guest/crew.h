@@ -8,6 +8,7 @@
 #define CREW_H
 
 #include <sys/epoll.h>
+#include <sys/uio.h>
 
 #include "mapping.h"
 #include "sysfs.h"
@@ -66,6 +67,18 @@ static inline void drain(int fd)
 
 	if (poll_now(fd, POLLIN) == POLLIN)
 		read(fd, events, sizeof(events));
+}
+
+static inline void duty_readv(struct member *m)
+{
+	struct ivshmem_event event;
+	struct iovec buffer = { &event, sizeof(event) };
+	long len;
+
+	do {
+		len = syscall(SYS_readv, m->fd, &buffer, 1);
+	} while (len == sizeof(event));
+	must_be(m, len == -1 && errno == ENODEV, "readv is ENODEV");
 }
 
 static inline void duty_poll(struct member *m)
@@ -276,6 +289,7 @@ static inline void duty_sysfs(struct member *m)
 static const struct duty duties[] = {
 	{ "a blocked read", duty_read, SYS_read, true },
 	{ "another blocked read", duty_read, SYS_read, true },
+	{ "a blocked readv", duty_readv, SYS_readv, true },
 	{ "a blocked poll", duty_poll, SYS_ppoll, false },
 	{ "a blocked epoll", duty_epoll, SYS_epoll_pwait, false },
 	{ "a blocked eventfd", duty_eventfd, SYS_read, true },
@@ -411,6 +425,7 @@ static inline bool no_device(long result)
 static inline const char *gone_wrong(int fd, char *memory, size_t size)
 {
 	struct ivshmem_event event;
+	struct iovec buffer = { &event, sizeof(event) };
 	struct ivshmem_info info;
 	int efd = new_eventfd();
 	bool unbound = no_device(unbind_vector(fd, 0));
@@ -425,6 +440,8 @@ static inline const char *gone_wrong(int fd, char *memory, size_t size)
 		return "bind and unbind are not ENODEV";
 	if (!no_device(read(fd, &event, sizeof(event))))
 		return "read is not ENODEV";
+	if (!no_device(readv(fd, &buffer, 1)))
+		return "readv is not ENODEV";
 	if (!no_device(lseek(fd, 0, SEEK_END)))
 		return "lseek is not ENODEV";
 	if (!no_device((long)map(fd, 0, size)))

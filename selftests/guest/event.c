@@ -294,6 +294,17 @@ TEST_F(event, absent_is_eagain_for_a_read_that_may_not_wait)
 	EXPECT_EQ(2, event.vector);
 }
 
+TEST_F(event, absent_is_eagain_for_a_readv_of_a_nonblocking_file)
+{
+	struct ivshmem_event event;
+	struct iovec buffer = { &event, sizeof(event) };
+
+	ASSERT_TRUE(nonblocking(self->fd));
+	EXPECT_ERRNO(EAGAIN, readv(self->fd, &buffer, 1));
+	ASSERT_TRUE(fire(self, 2));
+	EXPECT_EQ(sizeof(event), readv(self->fd, &buffer, 1));
+}
+
 TEST_F(event, polls_readable_until_it_is_read)
 {
 	struct ivshmem_event event;
@@ -320,7 +331,7 @@ TEST_F(event, keeps_the_file_readable_while_another_is_pending)
 
 struct reader {
 	int fd;
-	long call;	/* SYS_read or SYS_poll */
+	long call;	/* SYS_read, SYS_readv, SYS_ioctl (all vectors) or SYS_ppoll */
 	atomic_long tid;
 	ssize_t result;
 	int error;
@@ -331,13 +342,22 @@ struct reader {
 static void *reader_main(void *data)
 {
 	struct reader *reader = data;
-	struct pollfd pfd = { .fd = reader->fd, .events = POLLIN };
+	const int fd = reader->fd;
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	struct iovec buffer = { &reader->event, sizeof(reader->event) };
+	struct ivshmem_wait wait = {
+		.size = sizeof(wait), .timeout_ns = -1, .vectors = { 0xf },
+	};
 
 	reader->tid = current_tid();
 	/* As system calls, so that libc does not take another. */
 	if (reader->call == SYS_read)
-		reader->result = syscall(SYS_read, reader->fd, &reader->event,
+		reader->result = syscall(SYS_read, fd, &reader->event,
 					 sizeof(reader->event));
+	else if (reader->call == SYS_readv)
+		reader->result = syscall(SYS_readv, fd, &buffer, 1);
+	else if (reader->call == SYS_ioctl)
+		reader->result = syscall(SYS_ioctl, fd, IVSHMEM_WAIT, &wait);
 	else
 		reader->result = syscall(reader->call, &pfd, 1, NULL, NULL, 0);
 	reader->error = errno;
@@ -360,6 +380,17 @@ TEST_F(event, wakes_a_blocked_read)
 	struct reader reader;
 
 	ASSERT_TRUE(reader_start(&reader, self->fd, SYS_read));
+	ASSERT_EQ(0, ring_self(self->writer, 2));
+	ASSERT_EQ(0, pthread_join(reader.thread, NULL));
+	EXPECT_EQ(sizeof(reader.event), reader.result);
+	EXPECT_EQ(2, reader.event.vector);
+}
+
+TEST_F(event, wakes_a_blocked_readv)
+{
+	struct reader reader;
+
+	ASSERT_TRUE(reader_start(&reader, self->fd, SYS_readv));
 	ASSERT_EQ(0, ring_self(self->writer, 2));
 	ASSERT_EQ(0, pthread_join(reader.thread, NULL));
 	EXPECT_EQ(sizeof(reader.event), reader.result);
@@ -533,44 +564,79 @@ static int give_page(int fd, char *page, size_t size)
 	return ioctl(fd, UFFDIO_ZEROPAGE, &zero);
 }
 
-/* A reader whose buffer is not there yet. */
+/* A reader that has an event, and whose buffer is not there yet. */
 struct slow_reader {
 	int fd;
-	void *buffer;
+	int uffd;
+	size_t size;
+	char *page;
 	ssize_t got;
+	pthread_t thread;
 };
 
 static void *slow_reader_main(void *data)
 {
 	struct slow_reader *reader = data;
 
-	reader->got = read(reader->fd, reader->buffer,
+	reader->got = read(reader->fd, reader->page,
 			   sizeof(struct ivshmem_event));
 	return NULL;
 }
 
+/* Returns when it is in its page fault, which does not end. */
+static bool slow_reader_start(struct slow_reader *reader, int fd)
+{
+	reader->fd = fd;
+	reader->size = sysconf(_SC_PAGESIZE);
+	reader->page = mmap(NULL, reader->size, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	reader->uffd = missing_page(reader->page, reader->size);
+	return reader->uffd >= 0 &&
+	       !pthread_create(&reader->thread, NULL, slow_reader_main, reader) &&
+	       poll_within_limit(reader->uffd, POLLIN) == POLLIN;
+}
+
+/* Whether it got its event then. */
+static bool slow_reader_end(struct slow_reader *reader)
+{
+	bool given = !give_page(reader->uffd, reader->page, reader->size);
+
+	pthread_join(reader->thread, NULL);
+	close(reader->uffd);
+	return given && reader->got == sizeof(struct ivshmem_event);
+}
+
 TEST_F(event, read_that_may_not_wait_does_not_wait_for_another_reader)
 {
-	size_t size = sysconf(_SC_PAGESIZE);
-	char *page = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	int uffd = missing_page(page, size);
 	struct ivshmem_event event;
 	struct iovec buffer = { &event, sizeof(event) };
-	struct slow_reader other = { .fd = self->fd, .buffer = page };
-	pthread_t thread;
+	struct slow_reader other;
 
-	ASSERT_LE(0, uffd);
 	ASSERT_TRUE(fire(self, 0));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, slow_reader_main, &other));
-	/* The other reader has the event, and its page fault does not end. */
-	EXPECT_EQ(POLLIN, poll_within_limit(uffd, POLLIN));
+	ASSERT_TRUE(slow_reader_start(&other, self->fd));
 	EXPECT_ERRNO(EAGAIN, preadv2(self->fd, &buffer, 1, -1, RWF_NOWAIT));
-	ASSERT_EQ(0, give_page(uffd, page, size));
-	pthread_join(thread, NULL);
-	EXPECT_EQ(sizeof(event), other.got);
+	EXPECT_TRUE(slow_reader_end(&other));
 	EXPECT_ERRNO(EAGAIN, preadv2(self->fd, &buffer, 1, -1, RWF_NOWAIT));
-	close(uffd);
+}
+
+TEST_F(event, read_or_wait_behind_another_reader_is_interrupted_by_a_signal)
+{
+	static const long calls[] = { SYS_read, SYS_readv, SYS_ioctl };
+	struct sigaction action = { .sa_handler = do_nothing };
+	struct slow_reader other;
+	struct reader reader;
+
+	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
+	ASSERT_TRUE(fire(self, 0));
+	ASSERT_TRUE(slow_reader_start(&other, self->fd));
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+		EXPECT_TRUE(reader_start(&reader, self->fd, calls[i]));
+		pthread_kill(reader.thread, SIGUSR1);
+		pthread_join(reader.thread, NULL);
+		EXPECT_EQ(-1, reader.result);
+		EXPECT_EQ(EINTR, reader.error);
+	}
+	EXPECT_TRUE(slow_reader_end(&other));
 }
 
 TEST_HARNESS_MAIN
