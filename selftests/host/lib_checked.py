@@ -12,8 +12,10 @@ from scenario import skip
 
 TESTS = ["channel_directory", "channel_fuzz", "channel_ring", "channel_wait", "ctl",
          "ctl_list", "lib", "peer", "peer_protocol"]
-#: Those in which several threads use one thing.
-THREADS = ["channel_wait", "peer", "peer_protocol"]
+#: Those in which several threads use one thing; and the tool, which has one.
+THREADS = ["channel_wait", "peer", "peer_protocol", "ctl", "ctl_list"]
+SCRIPTS = [tree.TOP / "selftests/host" / name for name in
+           ("ctl_channel.py", "ctl_host.py")]
 #: The rest of lib/ talks to the driver, in guests, where nobody counts lines.
 WITHOUT_DEVICE = ["batch.c", "channel.c", "directory.c", "entry.c", "event.c", "memory.c",
                   "message.c", "peers.c", "ring.c", "server.c", "wait.c", "wakeup.c"]
@@ -42,7 +44,7 @@ def run_tests(made, tests, *more):
 
 def with_addresses(compiler, *more):
     made = build(compiler, f"{checked.SANITIZE} {' '.join(more)}", TESTS)
-    run_tests(made, TESTS, tree.TOP / "selftests/host/ctl_channel.py")
+    run_tests(made, TESTS, *SCRIPTS)
     return made
 
 
@@ -56,7 +58,7 @@ def test_its_tests_pass_with_the_address_sanitizer_of_clang():
 
 def test_its_tests_pass_with_the_thread_sanitizer():
     made = build("gcc", "-fsanitize=thread -Wno-tsan", THREADS)
-    run_tests(made, THREADS)
+    run_tests(made, THREADS, *SCRIPTS)
 
 
 def test_95_percent_of_what_needs_no_device_run():
