@@ -67,6 +67,8 @@ def main():
     pattern = parser.parse_args().k
     chosen = [defect for defect in DEFECTS
               if re.search(pattern, f"{defect.file}: {defect.name}")]
+    if not chosen:
+        parser.error(f"no defect matches '{pattern}'")
     tree.remove(PLACE)
     tree.copy_source(PLACE)
     verdict, why = check("|".join(sorted({defect.tests for defect in chosen})))
