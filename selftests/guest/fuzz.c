@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A fuzzer of the node: short programs of calls, mutated from those that reached
- * new code of the driver, while another thread unbinds and binds it. What is new
- * KCOV says; a kernel without it gets random programs. IVSHMEM_CALLS=N goes on
- * for N calls, IVSHMEM_SEED=N another way.
+ * Fuzzers of the node, beside each other: short programs of calls, mutated from
+ * those that reached new code of the driver, while a thread unbinds and binds it.
+ * What is new KCOV says; a kernel without it gets random programs.
+ * IVSHMEM_CALLS=N goes on for N calls, IVSHMEM_SEED=N another way.
  */
 #include <linux/kcov.h>
 #include <stdio.h>
@@ -304,67 +304,51 @@ static void run_input(struct fuzzer *f, const struct input *input)
 
 /* --- the test ------------------------------------------------------------------------ */
 
+#define NR_FUZZERS 2	/* processes, whose calls race with each other */
+
+/* What all fuzzers did, together. */
+struct totals {
+	atomic_ulong calls, done, gone, sigbus;
+	atomic_int places;	/* the most that one has seen */
+	atomic_bool covered;	/* KCOV guided them */
+};
+
 static atomic_bool stop;
 
+/* The device is there for half of the time, however fast the machine is. */
 static void *unbind_main(void *data)
 {
-	const struct timespec pause = { .tv_nsec = 50 * 1000 * 1000 };
 	const char *address = data;
+	double begin;
 
 	while (!stop) {
+		begin = now_ms();
 		driver_unbind(address);
 		driver_bind(address);
-		nanosleep(&pause, NULL);
+		usleep((useconds_t)((now_ms() - begin) * 1000));
 	}
 	return NULL;
 }
 
-FIXTURE(fuzz) {
-	struct fuzzer *f;
-	char address[16];
-	pthread_t unbinder;
-};
-
-FIXTURE_SETUP(fuzz)
+static bool fuzzer_init(struct fuzzer *f, const char *address, int number)
 {
-	struct fuzzer *f = calloc(1, sizeof(*f));
-
-	ASSERT_NE(NULL, f);
-	self->f = f;
-	catch_access_signals();
-	ASSERT_TRUE(sysfs_address(doorbell_node(), self->address));
-	f->address = self->address;
+	f->address = address;
 	strcpy(f->node, doorbell_node());
 	f->fd = open(f->node, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	ASSERT_LE(0, f->fd);
 	f->efds[0] = new_eventfd();
 	f->efds[1] = open("/dev/null", O_RDONLY);
 	f->page = getpagesize();
 	f->area_size = 300 * f->page;
 	f->area = mmap(NULL, f->area_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
 		       -1, 0);
-	ASSERT_NE(MAP_FAILED, f->area);
-	f->random = number_from("IVSHMEM_SEED", 0x5eed) * 2 + 1;
+	f->random = (number_from("IVSHMEM_SEED", 0x5eed) * NR_FUZZERS + number) * 2 + 1;
 	if (!cover_open(f))
 		f->cover = NULL;
-	ASSERT_EQ(0, pthread_create(&self->unbinder, NULL, unbind_main,
-				    self->address));
+	return f->area != MAP_FAILED;
 }
 
-FIXTURE_TEARDOWN(fuzz)
+static void fuzz(struct fuzzer *f, int number, unsigned long wanted)
 {
-	stop = true;
-	pthread_join(self->unbinder, NULL);
-	munmap(self->f->area, self->f->area_size);
-	close(self->f->fd);
-	free(self->f);
-	driver_bind(self->address);
-}
-
-TEST_F_TIMEOUT(fuzz, programs_of_random_calls_harm_nobody, 36000)
-{
-	const unsigned long wanted = number_from("IVSHMEM_CALLS", 100000);
-	struct fuzzer *f = self->f;
 	struct input input;
 
 	for (int round = 1; round <= ROUNDS; round++) {
@@ -372,16 +356,87 @@ TEST_F_TIMEOUT(fuzz, programs_of_random_calls_harm_nobody, 36000)
 			next_input(f, &input);
 			run_input(f, &input);
 		}
-		TH_LOG("%lu calls, %d places in %d programs", f->calls, f->nr_seen,
-		       f->nr_corpus);
+		printf("# fuzzer %d: %lu calls, %d places in %d programs\n", number,
+		       f->calls, f->nr_seen, f->nr_corpus);
+		fflush(stdout);
 	}
-	TH_LOG("%lu succeeded, %lu were ENODEV, %lu accesses SIGBUS", f->done,
-	       f->gone, f->sigbus);
+}
+
+static void add_totals(struct totals *totals, const struct fuzzer *f)
+{
+	int places = totals->places;
+
+	totals->calls += f->calls;
+	totals->done += f->done;
+	totals->gone += f->gone;
+	totals->sigbus += f->sigbus;
+	totals->covered = f->cover;
+	while (places < f->nr_seen &&
+	       !atomic_compare_exchange_weak(&totals->places, &places, f->nr_seen))
+		;
+}
+
+FIXTURE(fuzz) {
+	struct totals *totals;
+	char address[16];
+	pid_t fuzzers[NR_FUZZERS];
+	pthread_t unbinder;
+};
+
+FIXTURE_SETUP(fuzz)
+{
+	self->totals = mmap(NULL, sizeof(*self->totals), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->totals);
+	catch_access_signals();
+	ASSERT_TRUE(sysfs_address(doorbell_node(), self->address));
+}
+
+FIXTURE_TEARDOWN(fuzz)
+{
+	driver_bind(self->address);
+	munmap(self->totals, sizeof(*self->totals));
+}
+
+static pid_t fuzzer_start(FIXTURE_DATA(fuzz) *self, int number,
+			  unsigned long wanted)
+{
+	static struct fuzzer f;
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	if (!fuzzer_init(&f, self->address, number))
+		_exit(1);
+	fuzz(&f, number, wanted);
+	add_totals(self->totals, &f);
+	_exit(0);
+}
+
+TEST_F_TIMEOUT(fuzz, programs_of_random_calls_harm_nobody, 36000)
+{
+	const unsigned long wanted = number_from("IVSHMEM_CALLS", 100000);
+	const struct totals *totals = self->totals;
+	int status;
+
+	fflush(stdout);
+	for (int i = 0; i < NR_FUZZERS; i++)
+		self->fuzzers[i] = fuzzer_start(self, i, wanted / NR_FUZZERS);
+	ASSERT_EQ(0, pthread_create(&self->unbinder, NULL, unbind_main,
+				    self->address));
+	for (int i = 0; i < NR_FUZZERS; i++) {
+		EXPECT_EQ(self->fuzzers[i], waitpid(self->fuzzers[i], &status, 0));
+		EXPECT_EQ(0, status);
+	}
+	stop = true;
+	pthread_join(self->unbinder, NULL);
+	TH_LOG("%lu calls: %lu succeeded, %lu were ENODEV, %lu accesses SIGBUS",
+	       totals->calls, totals->done, totals->gone, totals->sigbus);
 	/* Else nothing was tried. */
-	EXPECT_LT(wanted / 10, f->done);
-	EXPECT_LT(0, f->gone);
-	EXPECT_LT(0, f->sigbus);
-	EXPECT_TRUE(!f->cover || f->nr_seen > 100);
+	EXPECT_LT(wanted / 10, totals->done);
+	EXPECT_LT(0, totals->gone);
+	EXPECT_LT(0, totals->sigbus);
+	EXPECT_TRUE(!totals->covered || totals->places > 100);
 }
 
 TEST_HARNESS_MAIN
