@@ -157,7 +157,10 @@ static __attribute__((noinline)) int put(struct ivsh_channel *channel,
 		if (wait_again(channel, timeout_ns, &start_ns))
 			return -1;
 	copy(room, message->iov_base, message->iov_len);
-	return ivsh_channel_commit(channel, message->iov_len);
+	if (!ivsh_channel_commit(channel, message->iov_len))
+		return 0;
+	channel->pending--;		/* not one of those that were put */
+	return -1;
 }
 
 /* Returns 0 or an errno. */
@@ -177,6 +180,13 @@ static int put_all(struct ivsh_channel *channel, const struct iovec *messages,
 	return 0;
 }
 
+/* Of so many that were put, those that were published before it broke. */
+static __attribute__((noinline, cold)) size_t
+published(const struct ivsh_channel *channel, size_t put)
+{
+	return put > channel->pending ? put - channel->pending : 0;
+}
+
 IVSH_API int ivsh_channel_send_many(struct ivsh_channel *channel,
 				    const struct iovec *messages, size_t count,
 				    int64_t timeout_ns, size_t *sent)
@@ -188,11 +198,13 @@ IVSH_API int ivsh_channel_send_many(struct ivsh_channel *channel,
 		error = EINVAL;
 	if (likely(!error))
 		error = put_all(channel, messages, count, timeout_ns, &done);
-	if (sent)
-		*sent = done;
 	if (likely(!channel->refuse[IVSH_PRODUCER]) &&
 	    ivsh_ring_unpublished(channel) && ivsh_ring_publish(channel))
-		return -1;
+		error = errno;
+	if (unlikely(channel->refuse[IVSH_PRODUCER]))
+		done = published(channel, done);
+	if (sent)
+		*sent = done;
 	return error ? ivsh_fail(error) : 0;
 }
 

@@ -123,30 +123,39 @@ static uint64_t bytes_used(const struct ivsh_channel *channel, uint64_t own,
 	return distance & IVSH_POSITION_MAX;
 }
 
+/* Each message begins at a multiple of it. */
+static uint64_t step_of(const struct ivsh_channel *channel)
+{
+	return channel->slot_size ? channel->slot_size : IVSH_HEADER;
+}
+
 /* Between two messages: the data path relies on it to stay inside the ring. */
 static bool is_between_messages(const struct ivsh_channel *channel,
 				uint64_t index)
 {
-	uint64_t step = channel->slot_size ? channel->slot_size : IVSH_HEADER;
-
-	return !((index >> 16) & (step - 1));
+	return !((index >> 16) & (step_of(channel) - 1));
 }
 
 /*
  * Where to go on: where the last one stopped. After a reset a consumer goes on
  * behind all messages; a producer, whose messages a living consumer may be
- * reading, only if there is no sense in where it is.
+ * reading, only if there is no sense in where it is. Neither goes on inside of a
+ * message, though the other be there: it may yet reset.
  */
 static uint64_t next_index(const struct ivsh_channel *channel, uint64_t index,
 			   uint64_t other, unsigned int flags)
 {
 	uint16_t generation = index_generation(index) + 1;
+	uint64_t position;
 
 	if (flags & IVSH_RESET &&
 	    (channel->consumer || !is_between_messages(channel, index) ||
 	     bytes_used(channel, index, other) > channel->capacity))
 		index = other;
-	return make_index(index >> 16, generation ? generation : 1);
+	position = index >> 16;
+	if (flags & IVSH_RESET)
+		position &= ~(step_of(channel) - 1);
+	return make_index(position, generation ? generation : 1);
 }
 
 static void start_at(struct ivsh_channel *channel, uint64_t index,

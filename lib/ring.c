@@ -10,6 +10,23 @@
 
 #include "channel.h"
 
+/* Our index is not what we published: whose is it? */
+__attribute__((noinline, cold)) int
+ivsh_ring_lost(struct ivsh_channel *channel, uint64_t found)
+{
+	bool stale = index_generation(found) != channel->generation;
+
+	return ivsh_channel_break(channel, stale ? ESTALE : EBADMSG);
+}
+
+/* What was read makes no sense: to us, if the end is another one's now. */
+static __attribute__((noinline, cold)) int
+senseless(struct ivsh_channel *channel)
+{
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return ivsh_ring_lost(channel, word_load(&channel->own->index));
+}
+
 /* --- the other side ------------------------------------------------------ */
 
 /*
@@ -24,7 +41,7 @@ other_changed(struct ivsh_channel *channel, uint64_t other, uint64_t *distance)
 	*distance = channel->consumer ? index_distance(other, own) :
 					index_distance(own, other);
 	if (*distance > channel->capacity)
-		return ivsh_channel_break(channel, EBADMSG);
+		return senseless(channel);
 	channel->peer_generation = index_generation(other);
 	return 0;
 }
@@ -65,15 +82,6 @@ void ivsh_ring_wake(struct ivsh_channel *channel)
 }
 
 /* --- publishing ---------------------------------------------------------- */
-
-/* Our index is not what we published: whose is it? */
-__attribute__((noinline, cold)) int
-ivsh_ring_lost(struct ivsh_channel *channel, uint64_t found)
-{
-	bool stale = index_generation(found) != channel->generation;
-
-	return ivsh_channel_break(channel, stale ? ESTALE : EBADMSG);
-}
 
 int ivsh_ring_publish(struct ivsh_channel *channel)
 {
@@ -267,7 +275,7 @@ skip_to_start(struct ivsh_channel *channel, uint64_t skip, size_t *length)
 	*length = header;
 	return channel->data + IVSH_HEADER;
 bad:
-	ivsh_channel_break(channel, EBADMSG);
+	senseless(channel);
 	return NULL;
 }
 
@@ -285,7 +293,7 @@ static inline const void *peek_record(struct ivsh_channel *channel,
 		return skip_to_start(channel, rest, length);
 	if (hostile(header > channel->max_message || size > rest ||
 		     size > channel->limit - channel->position)) {
-		ivsh_channel_break(channel, EBADMSG);
+		senseless(channel);
 		return NULL;
 	}
 	channel->skipped = 0;
@@ -299,7 +307,7 @@ static inline const void *peek_slot(struct ivsh_channel *channel,
 {
 	/* Whole slots only; less is an index that no producer has. */
 	if (hostile(channel->limit - channel->position < channel->slot_size)) {
-		ivsh_channel_break(channel, EBADMSG);
+		senseless(channel);
 		return NULL;
 	}
 	channel->taken = channel->slot_size;

@@ -328,6 +328,74 @@ TEST_F(channel, many_messages_that_do_not_fit_go_as_far_as_they_do)
 	EXPECT_EQ(variant->slot_size ? 64 : 56, sent);
 }
 
+/* Another one takes the producer's end when it has rung so many times. */
+struct usurper {
+	struct ivsh_shared_channel *shared;
+	size_t rings;
+};
+
+static int usurp(void *context, uint32_t peer, uint32_t vector)
+{
+	struct usurper *usurper = context;
+	struct ivsh_shared_end *end = usurper->shared->end;
+
+	(void)peer;
+	(void)vector;
+	word_store(&end[IVSH_CONSUMER].sleep, IVSH_ASLEEP);
+	if (!--usurper->rings)
+		word_store(&end[IVSH_PRODUCER].index,
+			   word_load(&end[IVSH_PRODUCER].index) + 1);
+	return 0;
+}
+
+/* Each message is an eighth of the ring, so published on its own; in between
+ * the ring's end is left out. */
+TEST(many_that_ended_say_how_many_were_published)
+{
+	unsigned char message[600] = "";
+	struct iovec out[5];
+	struct pair pair;
+	size_t sent;
+
+	for (size_t i = 0; i < ARRAY_SIZE(out); i++)
+		out[i] = (struct iovec){ message, sizeof(message) };
+	for (size_t i = 1; i < ARRAY_SIZE(out); i++) {
+		struct usurper usurper = { .rings = i };
+
+		ASSERT_TRUE(open_pair(&pair, 0));
+		for (int j = 0; j < 2; j++) {
+			ASSERT_EQ(0, send_number(pair.producer, 600, j));
+			ASSERT_EQ(j, receive_number(pair.consumer));
+		}
+		usurper.shared = pair.producer->shared;
+		pair.a->wakeup.context = &usurper;
+		pair.a->wakeup.ring = usurp;
+		word_store(&pair.producer->other->sleep, IVSH_ASLEEP);
+		EXPECT_FAILS(ESTALE, ivsh_channel_send_many(
+			pair.producer, out, ARRAY_SIZE(out), 0, &sent));
+		EXPECT_EQ(i, sent);
+		close_pair(&pair);
+	}
+}
+
+/* They are put into the ring, but nobody will ever see them. */
+TEST_F(channel, many_sent_by_one_that_was_taken_over_are_none)
+{
+	unsigned char message[64] = "";
+	struct iovec out[3];
+	size_t sent = 7;
+
+	for (size_t i = 0; i < ARRAY_SIZE(out); i++)
+		out[i] = (struct iovec){ message, sizeof(message) };
+	ASSERT_NE(NULL, ivsh_channel_reserve(self->pair.producer, 64));
+	ASSERT_EQ(0, ivsh_channel_commit(self->pair.producer, 64));
+	word_store(&self->pair.producer->own->index,
+		   word_load(&self->pair.producer->own->index) + 1);
+	EXPECT_FAILS(ESTALE, ivsh_channel_send_many(self->pair.producer, out,
+						    ARRAY_SIZE(out), 0, &sent));
+	EXPECT_EQ(0, sent);
+}
+
 TEST_F(channel, closed_by_its_producer_is_epipe_after_the_last_message)
 {
 	ASSERT_EQ(0, send_number(self->pair.producer, 64, 7));
@@ -435,6 +503,59 @@ TEST_F(channel, consumer_that_is_taken_over_takes_none_of_many)
 	EXPECT_FAILS(ESTALE, ivsh_channel_receive_many(self->pair.consumer, in, 8,
 						       0, &received));
 	EXPECT_EQ(0, received);
+	ivsh_channel_close(next);
+}
+
+/* A turn of the ring later, what they find makes no sense to them. */
+TEST_F(channel, consumer_that_was_taken_over_long_ago_is_estale)
+{
+	struct ivsh_channel *next;
+
+	next = ivsh_channel_open(self->pair.a, "c", IVSH_CONSUMER, 0,
+				 variant->slot_size, IVSH_TAKE_OVER);
+	ASSERT_NE(NULL, next);
+	for (int64_t i = 0; i < 100; i++) {
+		ASSERT_EQ(0, send_number(self->pair.producer, 64, i));
+		ASSERT_EQ(i, receive_number(next));
+	}
+	EXPECT_EQ(-ESTALE, receive_number(self->pair.consumer));
+	ivsh_channel_close(next);
+}
+
+TEST_F(channel, producer_that_was_taken_over_long_ago_is_estale)
+{
+	struct ivsh_channel *next;
+	int64_t i = 0;
+
+	while (!send_number(self->pair.producer, 64, i))
+		i++;
+	ASSERT_EQ(ETIMEDOUT, errno);
+	next = ivsh_channel_open(self->pair.b, "c", IVSH_PRODUCER, 0,
+				 variant->slot_size, IVSH_TAKE_OVER);
+	ASSERT_NE(NULL, next);
+	for (int64_t j = 0; j < i; j++)
+		ASSERT_EQ(j, receive_number(self->pair.consumer));
+	for (int64_t j = 0; j < 100; j++) {
+		ASSERT_EQ(0, send_number(next, 64, j));
+		ASSERT_EQ(j, receive_number(self->pair.consumer));
+	}
+	ASSERT_EQ(0, ivsh_channel_flush(self->pair.consumer));
+	EXPECT_FAILS(ESTALE, send_number(self->pair.producer, 64, 666));
+	ivsh_channel_close(next);
+}
+
+TEST_F(records, overwritten_since_another_took_the_end_are_estale)
+{
+	struct ivsh_channel *next;
+
+	ASSERT_EQ(0, send_number(self->pair.producer, 64, 0));
+	ASSERT_EQ(0, send_number(self->pair.producer, 64, 1));
+	EXPECT_EQ(0, receive_number(self->pair.consumer));
+	next = ivsh_channel_open(self->pair.a, "c", IVSH_CONSUMER, 0, 0,
+				 IVSH_TAKE_OVER);
+	ASSERT_NE(NULL, next);
+	word_store((ivsh_word *)(next->data + 72), UINT64_MAX);
+	EXPECT_EQ(-ESTALE, receive_number(self->pair.consumer));
 	ivsh_channel_close(next);
 }
 
@@ -624,6 +745,42 @@ TEST_F(channel, producer_that_resets_keeps_messages_that_make_sense)
 	self->pair.producer = ivsh_channel_open(self->pair.a, "c", IVSH_PRODUCER, 0,
 					   variant->slot_size, IVSH_RESET);
 	EXPECT_EQ(3, receive_number(self->pair.consumer));
+}
+
+static struct ivsh_channel *reset(struct ivsh_directory *directory,
+				  enum ivsh_role role, size_t slot_size)
+{
+	return ivsh_channel_open(directory, "c", role, 0, slot_size,
+				 IVSH_RESET | IVSH_TAKE_OVER);
+}
+
+/* Whichever end it is, and whoever comes first. */
+TEST_F(channel, index_inside_of_a_message_is_mended_when_both_ends_reset)
+{
+	struct pair *pair = &self->pair;
+
+	for (int i = 0; i < 4; i++) {
+		bool consumer_first = i & 1;
+
+		word_store(i & 2 ? HEAD : TAIL,
+			   word_load(i & 2 ? HEAD : TAIL) + (4ull << 16));
+		ivsh_channel_close(pair->producer);
+		ivsh_channel_close(pair->consumer);
+		pair->producer = pair->consumer = NULL;
+		if (consumer_first)
+			ivsh_channel_close(reset(pair->b, IVSH_CONSUMER,
+						 variant->slot_size));
+		ivsh_channel_close(reset(pair->a, IVSH_PRODUCER,
+					 variant->slot_size));
+		pair->consumer = reset(pair->b, IVSH_CONSUMER,
+				       variant->slot_size);
+		ASSERT_NE(NULL, pair->consumer);
+		pair->producer = reset(pair->a, IVSH_PRODUCER,
+				       variant->slot_size);
+		ASSERT_NE(NULL, pair->producer);
+		ASSERT_EQ(0, send_number(pair->producer, 64, i));
+		ASSERT_EQ(i, receive_number(pair->consumer));
+	}
 }
 
 TEST_F(records, length_that_no_record_has_is_ebadmsg)
