@@ -113,12 +113,17 @@ static int send_failed(const struct channel_args *args)
 	return channel_failed(args);
 }
 
-/* Whether to try again what has failed, as nothing is wrong. */
+/* Whether to try again what has failed, as nothing is wrong. A signal may have
+ * come while nothing slept. */
 static bool worth_another_try(const struct channel_args *args)
 {
-	if (errno == ETIMEDOUT)
-		return !other_is_silent(args);
-	return errno == EINTR && !interrupted;
+	if (errno != ETIMEDOUT && errno != EINTR)
+		return false;
+	if (interrupted) {
+		errno = EINTR;
+		return false;
+	}
+	return errno == EINTR || !other_is_silent(args);
 }
 
 static int send_message(struct channel_args *args, const void *message,
@@ -263,21 +268,22 @@ static int next_message(struct channel_args *args, struct stream *stream,
 static int receive_message(struct channel_args *args, struct stream *stream,
 			   size_t *length)
 {
-	*length = 0;
-	while (next_message(args, stream, length)) {
+	while (!interrupted) {
+		if (!next_message(args, stream, length))
+			return STATUS_DONE;
 		if (errno == ETIMEDOUT && stream->started && other_is_silent(args))
 			return fail(args->name, "the sender has shown no sign of life for 10 seconds");
-		if (errno == ETIMEDOUT || (errno == EINTR && !interrupted))
+		if (errno == ETIMEDOUT || errno == EINTR)
 			continue;
-		*length = 0;
-		if (errno == EPIPE || errno == EINTR)
-			return STATUS_DONE;
+		if (errno == EPIPE)
+			break;
 		if (errno == ECANCELED)
 			return fail(args->name, "the sender began again before the end");
 		if (errno == EMSGSIZE)
 			return fail(args->name, "not a message of 'ivshmemctl channel send'");
 		return channel_failed(args);
 	}
+	*length = 0;
 	return STATUS_DONE;
 }
 

@@ -3,11 +3,14 @@
 """ivshmemctl channel between two processes of the host, on a shared file, and
 its dump compared with scripts/channel-dump."""
 import json
+import mmap
 import os
 import random
 import signal
+import struct
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -244,6 +247,56 @@ def test_a_second_sender_is_refused_while_the_first_lives():
     reader.wait()
 
 
+class Hostile:
+    """Writes the words of the only channel in a memory: docs/channel-format.md."""
+
+    def __init__(self, memory):
+        self.shared = mmap.mmap(memory.file.fileno(), tree.MIB)
+        shown = json.loads(memory.run("dump", "--json").stdout)["entries"]
+        channel = next(entry for entry in shown if entry["kind"] == "channel")
+        self.at, self.capacity = channel["offset"], channel["capacity"]
+        self.data = self.at + 4096
+
+    def fill(self, record):
+        self.shared[self.data:self.data + self.capacity] = (
+            record * (self.capacity // len(record)))
+
+    def pour(self, process):
+        """As much as fits, again and again, until the process ends."""
+        words = memoryview(self.shared).cast("Q")   # each is written at once
+        head, tail = (self.at + 0x80) // 8, (self.at + 0x200) // 8
+        generation = words[head] & 0xffff
+        while process.poll() is None:
+            for _ in range(1000):
+                position = (words[tail] >> 16) + self.capacity
+                words[head] = position << 16 | generation
+
+
+def test_a_receiver_of_messages_without_end_can_be_interrupted():
+    memory = Memory()
+    receiver = memory.start("recv", "a", "--size", "64K")
+    sender = memory.start("send", "a", "--size", "64K")
+    sender.stdin.write(b"x")
+    sender.stdin.flush()
+    assert receiver.stdout.read(1) == b"x"
+    sender.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, sender.pid, os.WSTOPPED)
+    hostile = Hostile(memory)
+    hostile.fill(struct.pack("<Q8s", 1, b"D"))
+    pouring = threading.Thread(target=hostile.pour, args=(receiver,))
+    pouring.start()
+    while used(memory, "a") < 16384:
+        pass
+    receiver.send_signal(signal.SIGINT)
+    try:
+        assert finish(receiver) == (1, b"", "ivshmemctl: a: interrupted\n")
+    finally:
+        receiver.kill()
+        sender.kill()
+        pouring.join()
+        sender.wait()
+
+
 def test_memory_with_something_else_is_named_and_formatted():
     memory = Memory()
     Path(memory.file.name).write_bytes(b"x" * tree.MIB)
@@ -307,6 +360,35 @@ def test_list_shows_who_is_alive_silent_and_left():
         process.wait()
 
 
+def dump_by_the_document(memory):
+    return subprocess.run([tree.TOP / "scripts/channel-dump", memory.file.name],
+                          capture_output=True, text=True)
+
+
+def test_entries_and_names_that_no_peer_makes_are_shown_as_such():
+    memory = Memory()
+    assert memory.run("send", "a").returncode == 0
+    name = b"\x1b[31m\x07\xff"
+    for at, content in ((0x400 + 16, struct.pack("<QQ", 1 << 26, 3 << 24 | 1 << 26)),
+                        (0x1000 + 128, name)):      # kind 0; a channel of no pages
+        memory.file.seek(at)
+        memory.file.write(content)
+        memory.file.flush()
+    shown = memory.run("list")
+    assert (shown.returncode, shown.stderr) == (0, b""), shown
+    assert b"?[31m??" in shown.stdout and b"\x1b" not in shown.stdout, shown
+    shown = json.loads(memory.run("dump", "--json").stdout)["entries"]
+    kinds = [entry["kind"] for entry in shown]
+    assert kinds == ["peer", "channel", "unknown", "channel"], shown
+    reader = dump_by_the_document(memory)
+    assert "has another hash" in reader.stderr and "Traceback" not in reader.stderr
+    memory.file.seek(0x1000 + 128)
+    memory.file.write(bytes(len(name)))
+    memory.file.flush()
+    theirs = json.loads(dump_by_the_document(memory).stdout)["entries"]
+    assert [entry["kind"] for entry in theirs] == kinds, theirs
+
+
 def test_dump_is_that_of_the_reader_made_from_the_document():
     memory = Memory()
     for name, size in (("a", "4K"), ("b", "64K"), ("c", "8K")):
@@ -314,8 +396,7 @@ def test_dump_is_that_of_the_reader_made_from_the_document():
                           ).returncode == 0
     assert memory.run("recv", "b").returncode == 0
     shown = json.loads(memory.run("dump", "--json").stdout)["entries"]
-    reader = subprocess.run([tree.TOP / "scripts/channel-dump", memory.file.name],
-                            capture_output=True, text=True, check=True)
+    reader = dump_by_the_document(memory)
     ours = [{key: value for key, value in entry.items() if value is not None}
             for entry in shown]
     theirs = [{key: value for key, value in entry.items() if value is not None}
