@@ -253,6 +253,7 @@ void ivshmem_shmem_revoke(struct ivshmem_device *ivd);
 /* shmem_ptes.c: entries of one page for BAR2 */
 vm_fault_t ivshmem_ptes_insert(struct vm_fault *vmf, unsigned long addr,
 			       unsigned long count, phys_addr_t phys);
+void ivshmem_ptes_unmark(struct vm_fault *vmf);
 
 /* shmem_huge.c: entries of 2 MiB and 1 GiB for BAR2 */
 void ivshmem_huge_setup(struct ivshmem_device *ivd);

@@ -159,9 +159,11 @@ static vm_fault_t ivshmem_shmem_fill(struct vm_fault *vmf,
 
 	if (!ivshmem_shmem_is_there(window))
 		return VM_FAULT_SIGBUS;
-	if (ivd->has_pages)
+	if (ivd->has_pages) {
+		ivshmem_ptes_unmark(vmf);
 		return ivshmem_pages_insert(window->vma, window->start, count,
 					    window->phys);
+	}
 	if (ivshmem_shmem_is_huge(window, PMD_SIZE) &&
 	    !ivshmem_huge_has_table(vmf))
 		return ivshmem_huge_insert(vmf, PMD_SHIFT - PAGE_SHIFT,

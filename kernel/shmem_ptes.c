@@ -82,6 +82,27 @@ vm_fault_t ivshmem_ptes_insert(struct vm_fault *vmf, unsigned long addr,
 	return VM_FAULT_NOPAGE;
 }
 
+static int ivshmem_ptes_unmark_one(pte_t *ptep, unsigned long addr, void *mm)
+{
+	ivshmem_ptes_clear_marker(mm, addr, ptep);
+	return 0;
+}
+
+/**
+ * ivshmem_ptes_unmark() - clear the marker that may be where a fault is
+ * @vmf: a fault that a helper of the kernel will serve: it takes a marker for a
+ *	page that is there
+ *
+ * Without memory nothing is done, and the helper fails too.
+ */
+void ivshmem_ptes_unmark(struct vm_fault *vmf)
+{
+	struct mm_struct *mm = vmf->vma->vm_mm;
+
+	apply_to_page_range(mm, vmf->address & PAGE_MASK, PAGE_SIZE,
+			    ivshmem_ptes_unmark_one, mm);
+}
+
 #else
 
 vm_fault_t ivshmem_ptes_insert(struct vm_fault *vmf, unsigned long addr,
@@ -94,6 +115,10 @@ vm_fault_t ivshmem_ptes_insert(struct vm_fault *vmf, unsigned long addr,
 		ret = vmf_insert_pfn(vmf->vma, addr + i * PAGE_SIZE,
 				     PHYS_PFN(phys) + i);
 	return ret;
+}
+
+void ivshmem_ptes_unmark(struct vm_fault *vmf)
+{
 }
 
 #endif

@@ -35,7 +35,7 @@ STRUCT = {"struct_pages": 1, "page_size": 4096, "page_attr": "wb"}
 MODES = {
     "struct_pages": (STRUCT, struct_pages(), MAPPED),
     "struct_pages_on_6.12": (STRUCT, struct_pages("6.12"),
-                             ("pages", "pins", "dmabuf", "remove")),
+                             ("pages", "pins", "dmabuf", "userfault", "remove")),
     "struct_pages_on_7.3": (STRUCT, struct_pages("7.3"),
                             ("pages", "pins", "dmabuf", "remove")),
     "huge_on_6.12": (LARGE, huge("6.12"),
