@@ -13,6 +13,7 @@
 #define MAX_CAPACITY (1u << 30)
 #define DEFAULT_CAPACITY (1u << 20)
 #define MAX_SLOT 4096u
+#define MAX_TRIES 1000
 
 static bool power_of_two(uint64_t value)
 {
@@ -169,12 +170,12 @@ static void start_at(struct ivsh_channel *channel, uint64_t index,
 	channel->peer_generation = index_generation(other);
 }
 
-/* Take the end; a few tries, against a former user that still publishes. */
+/* Take the end; so many tries, against a former user that still publishes. */
 static int take_end(struct ivsh_channel *channel, unsigned int flags)
 {
 	uint64_t index, next, other;
 
-	for (int tries = 0; tries < 1000; tries++) {
+	for (int tries = 0; tries < MAX_TRIES; tries++) {
 		index = word_load(&channel->own->index);
 		other = word_load(&channel->other->index);
 		if (!(flags & IVSH_TAKE_OVER) && in_use(channel, index))
@@ -212,17 +213,23 @@ static bool indices_fit(const struct ivsh_channel *channel)
 
 /*
  * Say that our generation has closed, unless a later one has: a process that
- * was stopped here must not take its successor's word back.
+ * was stopped here must not take its successor's word back. Nor may its own
+ * word, should it come in between, be the last.
  */
 static void mark_closed(struct ivsh_channel *channel)
 {
 	uint64_t closed = word_load(&channel->own->closed);
-	uint64_t index = word_load(&channel->own->index);
+	bool done = false;
 
-	ivsh_step("end: not closed");
-	if (index_generation(index) == channel->generation)
-		word_publish(&channel->own->closed, &closed,
-			     channel->generation);
+	for (int tries = 0; !done && tries < MAX_TRIES; tries++) {
+		uint64_t index = word_load(&channel->own->index);
+
+		if (index_generation(index) != channel->generation)
+			return;
+		ivsh_step("end: not closed");
+		done = word_publish(&channel->own->closed, &closed,
+				    channel->generation);
+	}
 }
 
 static int channel_open(struct ivsh_channel *channel, const char *name,

@@ -38,6 +38,21 @@ static struct {
 	unsigned int times;
 } pretender;
 
+/* A former user of an end, that was stopped when it closed it, and goes on when
+ * its successor does. */
+static struct {
+	ivsh_word *closed;
+	uint16_t generation;
+} straggler;
+
+static void straggle(const char *name)
+{
+	if (strcmp(name, "end: not closed"))
+		return;
+	word_store(straggler.closed, straggler.generation);
+	straggler.closed = NULL;
+}
+
 static void pretend(const char *name)
 {
 	bool asked = !strcmp(name, "ring: not asked");
@@ -54,6 +69,8 @@ void ivsh_step(const char *name)
 {
 	if (pretender.closed)
 		pretend(name);
+	if (straggler.closed)
+		straggle(name);
 	if (!stop_at || --stop_at)
 		return;
 	strncpy(account->step, name, sizeof(account->step) - 1);
@@ -356,6 +373,29 @@ TEST_F(pretended, to_be_ready_again_and_again_does_not_lengthen_a_wait)
 	EXPECT_EQ(ETIMEDOUT, errno);
 	EXPECT_LT(0, pretender.times);
 	EXPECT_GT(PRETENDS, pretender.times);
+}
+
+TEST(word_of_a_former_user_does_not_hide_that_its_successor_closed)
+{
+	struct ivsh_channel *producer, *consumer;
+	void *memory = memory_new(MEMORY_SIZE);
+	char message[8];
+	size_t length;
+
+	bells_open(&bells);
+	consumer = open_end(memory, IVSH_CONSUMER, 0);
+	producer = open_end(memory, IVSH_PRODUCER, 0);
+	producer = open_end(memory, IVSH_PRODUCER, 0);
+	ASSERT_NE(NULL, consumer);
+	ASSERT_NE(NULL, producer);
+	ASSERT_EQ(2, producer->generation);
+	straggler.generation = 1;
+	straggler.closed = &producer->own->closed;
+	ivsh_channel_close(producer);
+	EXPECT_EQ(-1, ivsh_channel_receive(consumer, message, sizeof(message),
+					   &length, 0));
+	EXPECT_EQ(EPIPE, errno);
+	munmap(memory, MEMORY_SIZE);
 }
 
 TEST_HARNESS_MAIN
