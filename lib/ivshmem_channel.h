@@ -32,7 +32,8 @@
  *   EBUSY       another one uses that name or that end of the channel, and
  *               shows signs of life
  *   EEXIST      there is a channel or segment of that name with another
- *               slot size or a smaller size
+ *               slot size or a smaller size; or another name that the
+ *               directory cannot tell from this one (one in 2^38)
  *   EINTR       a signal handler ran while it slept
  *   EINVAL      an argument is outside its range
  *   EMSGSIZE    the message is longer than the channel or the buffer takes
@@ -113,8 +114,8 @@ struct ivsh_entry;
  *
  * Returns a directory owned by the caller, released with
  * ivsh_directory_close(). The memory is borrowed and must stay mapped.
- * Fails with EBADMSG, EBUSY, EINVAL, ENOENT (observer, zeroed memory), ENOSPC,
- * EPROTONOSUPPORT.
+ * Fails with EBADMSG, EBUSY, EEXIST, EINVAL, ENOENT (observer, zeroed memory),
+ * ENOSPC, EPROTONOSUPPORT.
  */
 struct ivsh_directory *ivsh_directory_open(void *address, size_t size,
 					   const char *peer,
@@ -186,8 +187,8 @@ struct ivsh_channel *ivsh_directory_wait(struct ivsh_directory *directory,
  * there. It is set to the size that the segment has.
  *
  * Returns its first byte, borrowed, a multiple of 4096 from the address of the
- * directory. Fails with EBADMSG, EEXIST, EINVAL, ENOENT, ENOSPC, EOPNOTSUPP,
- * ESTALE.
+ * directory. Fails with EBADMSG, EEXIST, EINVAL, ENODEV, ENOENT, ENOSPC,
+ * EOPNOTSUPP, ESTALE.
  */
 void *ivsh_directory_segment(struct ivsh_directory *directory,
 			     const char *name, size_t *size);
@@ -272,8 +273,8 @@ enum ivsh_role {
  * stopped.
  *
  * Returns a channel owned by the caller, released with ivsh_channel_close().
- * Fails with EBADMSG, EBUSY, EEXIST, EINVAL, ENOSPC, EOPNOTSUPP (observer),
- * ESTALE.
+ * Fails with EBADMSG, EBUSY, EEXIST, EINVAL, ENODEV, ENOSPC, EOPNOTSUPP
+ * (observer), ESTALE.
  */
 struct ivsh_channel *ivsh_channel_open(struct ivsh_directory *directory,
 				       const char *name, enum ivsh_role role,
@@ -295,7 +296,7 @@ size_t ivsh_channel_max_message(const struct ivsh_channel *channel);
  *
  * Returns the room, borrowed until ivsh_channel_commit(). A second call gives
  * the first one's room up. Fails with EAGAIN, EBADMSG, EINVAL (a consumer, or
- * not the slot size), EMSGSIZE, EPIPE, ESTALE.
+ * not the slot size), EMSGSIZE, ENODEV, EPIPE, ESTALE.
  */
 void *ivsh_channel_reserve(struct ivsh_channel *channel, size_t length);
 
@@ -303,7 +304,7 @@ void *ivsh_channel_reserve(struct ivsh_channel *channel, size_t length);
  * Producer: the first length bytes of the room are a message. The consumer sees
  * it after 64 messages, after an eighth of the capacity, or
  * after ivsh_channel_flush(), whichever is first.
- * Fails with EBADMSG, EINVAL (more than was reserved), ESTALE.
+ * Fails with EBADMSG, EINVAL (more than was reserved), ENODEV, ESTALE.
  */
 int ivsh_channel_commit(struct ivsh_channel *channel, size_t length);
 
@@ -311,7 +312,8 @@ int ivsh_channel_commit(struct ivsh_channel *channel, size_t length);
  * Consumer: look at the next message in place.
  *
  * Returns its first byte, borrowed until ivsh_channel_release(), and sets
- * *length. Fails with EAGAIN, EBADMSG, EINVAL (a producer), EPIPE, ESTALE.
+ * *length. Fails with EAGAIN, EBADMSG, EINVAL (a producer), ENODEV, EPIPE,
+ * ESTALE.
  */
 const void *ivsh_channel_peek(struct ivsh_channel *channel, size_t *length);
 
@@ -319,15 +321,15 @@ const void *ivsh_channel_peek(struct ivsh_channel *channel, size_t *length);
  * Consumer: done with the message that was peeked. The producer sees it after
  * an eighth of the capacity, when the channel is found empty, or after
  * ivsh_channel_flush().
- * Fails with EBADMSG, EINVAL (nothing was peeked), ESTALE; after EBADMSG and
- * ESTALE what was peeked may be torn.
+ * Fails with EBADMSG, EINVAL (nothing was peeked), ENODEV, ESTALE; after EBADMSG
+ * and ESTALE what was peeked may be torn.
  */
 int ivsh_channel_release(struct ivsh_channel *channel);
 
 /**
  * Producer: show all committed messages to the consumer. Consumer:
  * acknowledge all released ones. Wakes the other side if it sleeps.
- * Fails with EBADMSG, ESTALE.
+ * Fails with EBADMSG, ENODEV, ESTALE.
  */
 int ivsh_channel_flush(struct ivsh_channel *channel);
 

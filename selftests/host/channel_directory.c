@@ -309,11 +309,20 @@ TEST_F(directory, name_that_its_maker_did_not_write_is_written_by_the_next)
 
 TEST_F(directory, another_name_with_the_same_hash_is_eexist)
 {
+	struct ivsh_channel *channel;
 	size_t size = 4096;
 
 	ASSERT_NE(NULL, ivsh_directory_segment(self->a, "s", &size));
 	word_store(&self->memory->record[1].name[0], 't');
 	EXPECT_REFUSED(EEXIST, ivsh_directory_segment(self->a, "s", &size));
+	channel = ivsh_channel_open(self->a, "c", IVSH_PRODUCER, 0, 0, 0);
+	ASSERT_NE(NULL, channel);
+	word_store(&self->memory->record[2].name[0], 'd');
+	EXPECT_REFUSED(EEXIST, ivsh_channel_open(self->a, "c", IVSH_CONSUMER, 0,
+						 0, 0));
+	word_store(&self->memory->record[0].name[0], 'b');
+	EXPECT_REFUSED(EEXIST, OPEN("a", IVSH_TAKE_OVER));
+	ivsh_channel_close(channel);
 }
 
 TEST_F(directory, observer_can_look_and_nothing_else)

@@ -320,6 +320,60 @@ TEST(each_message_to_a_sleeper_rings_once)
 	EXPECT_EQ(0, status);
 }
 
+static int device_gone(void *context, int64_t timeout_ns)
+{
+	(void)context;
+	(void)timeout_ns;
+	return ivsh_fail(ENODEV);
+}
+
+#define EXPECT_ENODEV(failed) do { \
+	errno = 0; \
+	EXPECT_TRUE(failed); \
+	EXPECT_EQ(ENODEV, errno); \
+} while (0)
+
+/* And none of them touches the memory, which is gone too. */
+TEST(once_the_device_is_gone_every_call_is_enodev)
+{
+	void *memory = memory_new(MEMORY_SIZE);
+	struct ivsh_directory *a;
+	struct ivsh_channel *producer, *consumer;
+	struct bells bells;
+	struct bell bell;
+	size_t length = 4096;
+	bool ready = false;
+
+	bells_open(&bells);
+	a = ivsh_directory_open(memory, MEMORY_SIZE, "a", 0);
+	use_bell(a, &bell, &bells, 0);
+	a->wakeup.wait = device_gone;
+	producer = ivsh_channel_open(a, "out", IVSH_PRODUCER, 0, 0, 0);
+	consumer = ivsh_channel_open(a, "in", IVSH_CONSUMER, 0, 0, 0);
+	EXPECT_ENODEV(ivsh_channel_wait(consumer, SECOND));
+	ASSERT_EQ(0, mprotect(memory, MEMORY_SIZE, PROT_NONE));
+	EXPECT_ENODEV(!ivsh_channel_reserve(producer, 8));
+	EXPECT_ENODEV(ivsh_channel_commit(producer, 8));
+	EXPECT_ENODEV(ivsh_channel_flush(producer));
+	EXPECT_ENODEV(ivsh_channel_send(producer, "x", 1, 0));
+	EXPECT_ENODEV(!ivsh_channel_peek(consumer, &length));
+	EXPECT_ENODEV(ivsh_channel_release(consumer));
+	EXPECT_ENODEV(ivsh_channel_flush(consumer));
+	EXPECT_ENODEV(ivsh_channel_wait(consumer, 0));
+	EXPECT_ENODEV(!ivsh_directory_wait(a, 0));
+	EXPECT_ENODEV(!ivsh_directory_segment(a, "s", &length));
+	EXPECT_ENODEV(!ivsh_channel_open(a, "out", IVSH_PRODUCER, 0, 0, 0));
+	EXPECT_ENODEV(!ivsh_directory_get_entry(a, 0));
+	EXPECT_EQ(0, ivsh_channel_arm(consumer, &ready));
+	EXPECT_TRUE(ready);
+	ivsh_directory_beat(a);
+	ivsh_channel_close(producer);
+	ivsh_channel_close(consumer);
+	ivsh_directory_close(a);
+	bells_close(&bells);
+	munmap(memory, MEMORY_SIZE);
+}
+
 /* Sixteen producers, each a process; one consumer that sleeps. */
 static void produce(void *memory, struct bells *bells, int number)
 {
