@@ -173,6 +173,8 @@ int ivsh_directory_set_waiting(struct ivsh_directory *directory,
 /**
  * Wait until one of the open channels is ready, as ivsh_channel_wait() does
  * for one: many producers, one consumer, one vector. The channels take turns.
+ * A producer that has lacked no room is always ready: to wait for what comes,
+ * have no producers in this directory.
  *
  * Returns the channel, borrowed. Fails with EINTR, EINVAL (no channel is open),
  * ENODEV, ETIMEDOUT.
@@ -385,8 +387,10 @@ int ivsh_channel_wait(struct ivsh_channel *channel, int64_t timeout_ns);
  * Before sleeping in epoll: ask the other side to ring when this channel is
  * ready. *ready is set to whether it is ready now; then it will not ring. After
  * the directory's file descriptor polled readable call ivsh_directory_clear(),
- * then use the channel until EAGAIN, then arm again. Sleep at most a second at
- * a time, and beat: a peer that died may have died before it rang.
+ * then use the channel until EAGAIN, then arm again: all armed channels of the
+ * directory, as one ring may be for any of them; so too after a call that waited,
+ * which takes the rings of all. Sleep at most a second at a time, and beat: a peer
+ * that died may have died before it rang.
  * Fails with EOPNOTSUPP.
  */
 int ivsh_channel_arm(struct ivsh_channel *channel, bool *ready);

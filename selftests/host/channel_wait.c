@@ -176,6 +176,19 @@ TEST_F(pair, messages_to_one_that_is_awake_ring_nothing)
 	EXPECT_EQ(0, ivsh_channel_count(self->consumer, IVSH_COUNTER_SLEEPS));
 }
 
+TEST_F(pair, producer_that_has_lacked_no_room_is_always_ready)
+{
+	size_t length;
+
+	EXPECT_EQ(self->producer, ivsh_directory_wait(self->a, 0));
+	while (!ivsh_channel_send(self->producer, "x", 1, 0))
+		;
+	EXPECT_EQ(NULL, ivsh_directory_wait(self->a, 0));
+	while (ivsh_channel_peek(self->consumer, &length))
+		EXPECT_EQ(0, ivsh_channel_release(self->consumer));
+	EXPECT_EQ(self->producer, ivsh_directory_wait(self->a, 0));
+}
+
 TEST_F(pair, all_wait_as_long_as_they_are_told)
 {
 	int64_t start = ivsh_now_ns();
