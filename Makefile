@@ -117,7 +117,7 @@ dkms-source:
 
 # With DESTDIR the sources only: dkms works on the system that it runs on.
 dkms-install: dkms-source
-	$(if $(DESTDIR),,dkms install ivshmem-guest/$(VERSION))
+	$(if $(DESTDIR),,scripts/dkms-install $(VERSION))
 
 dkms-remove:
 	$(if $(DESTDIR),,dkms remove ivshmem-guest/$(VERSION) --all)

@@ -138,6 +138,10 @@ static void ivshmem_dmabuf_unmap(struct dma_buf_attachment *attachment,
 	atomic_dec(&range->ivd->nr_dmabuf_maps);
 }
 
+/*
+ * What is synchronised is each device's mapping, as it was mapped: the direction of
+ * the program that looks may be another.
+ */
 static int ivshmem_dmabuf_begin_cpu_access(struct dma_buf *dmabuf,
 					   enum dma_data_direction direction)
 {
@@ -148,7 +152,8 @@ static int ivshmem_dmabuf_begin_cpu_access(struct dma_buf *dmabuf,
 		return -ENODEV;
 	mutex_lock(&range->lock);
 	list_for_each_entry(user, &range->mapped, entry)
-		dma_sync_sgtable_for_cpu(user->dev, &user->table, direction);
+		dma_sync_sgtable_for_cpu(user->dev, &user->table,
+					 user->direction);
 	mutex_unlock(&range->lock);
 	return 0;
 }
@@ -163,7 +168,8 @@ static int ivshmem_dmabuf_end_cpu_access(struct dma_buf *dmabuf,
 		return -ENODEV;
 	mutex_lock(&range->lock);
 	list_for_each_entry(user, &range->mapped, entry)
-		dma_sync_sgtable_for_device(user->dev, &user->table, direction);
+		dma_sync_sgtable_for_device(user->dev, &user->table,
+					    user->direction);
 	mutex_unlock(&range->lock);
 	return 0;
 }

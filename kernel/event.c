@@ -296,8 +296,9 @@ int ivshmem_event_wait_set(struct ivshmem_file *ivf, struct ivshmem_wait *wait)
 					  wait->timeout_ns < 0 ? NULL : &end);
 		if (ret)
 			return ret;
-		if (mutex_lock_interruptible(&ivf->read_lock))
-			return -EINTR;
+		ret = ivshmem_event_lock(ivf, !wait->timeout_ns);
+		if (ret)
+			return ret == -EAGAIN ? -ETIMEDOUT : -EINTR;
 		memcpy(fired, wait->vectors, sizeof(fired));
 		any = ivshmem_event_take(ivf, fired);
 		mutex_unlock(&ivf->read_lock);

@@ -102,6 +102,7 @@ static vm_fault_t ivshmem_regs_fault(struct vm_fault *vmf)
 	struct ivshmem_device *ivd = ivf->ivd;
 	vm_fault_t ret;
 
+	ivshmem_ptes_unmark(vmf);
 	down_read(&ivd->lock);
 	if (ivd->dead)
 		ret = vmf_insert_pfn_prot(vma, vma->vm_start,

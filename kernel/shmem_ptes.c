@@ -4,6 +4,8 @@
  * kernel's helpers would take the attribute from the firmware's MTRRs. Called by
  * shmem.c, and the way that works on every kernel and at every address.
  */
+#include <linux/userfaultfd_k.h>
+
 #include "ivshmem_drv.h"
 
 #ifdef IVSHMEM_WRITES_PTES
@@ -99,6 +101,8 @@ void ivshmem_ptes_unmark(struct vm_fault *vmf)
 {
 	struct mm_struct *mm = vmf->vma->vm_mm;
 
+	if (!userfaultfd_wp(vmf->vma))
+		return;
 	apply_to_page_range(mm, vmf->address & PAGE_MASK, PAGE_SIZE,
 			    ivshmem_ptes_unmark_one, mm);
 }

@@ -608,6 +608,7 @@ static bool slow_reader_end(struct slow_reader *reader)
 
 TEST_F(event, read_that_may_not_wait_does_not_wait_for_another_reader)
 {
+	struct ivshmem_wait look = { .size = sizeof(look), .vectors = { 0xf } };
 	struct ivshmem_event event;
 	struct iovec buffer = { &event, sizeof(event) };
 	struct slow_reader other;
@@ -615,6 +616,7 @@ TEST_F(event, read_that_may_not_wait_does_not_wait_for_another_reader)
 	ASSERT_TRUE(fire(self, 0));
 	ASSERT_TRUE(slow_reader_start(&other, self->fd));
 	EXPECT_ERRNO(EAGAIN, preadv2(self->fd, &buffer, 1, -1, RWF_NOWAIT));
+	EXPECT_ERRNO(ETIMEDOUT, ioctl(self->fd, IVSHMEM_WAIT, &look));
 	EXPECT_TRUE(slow_reader_end(&other));
 	EXPECT_ERRNO(EAGAIN, preadv2(self->fd, &buffer, 1, -1, RWF_NOWAIT));
 }

@@ -94,4 +94,24 @@ TEST_F(userfault, memory_protected_after_it_was_touched_can_be_written)
 	EXPECT_EQ(0, poke(self->memory + self->size / 2, 3));
 }
 
+TEST_F(userfault, protected_registers_that_were_never_touched_can_be_used)
+{
+	int fd = open(doorbell_node(), O_RDWR);
+	const size_t page = getpagesize();
+	struct ivshmem_info info;
+	char *registers;
+
+	ASSERT_EQ(0, get_info(fd, &info));
+	if (!info.regs_offset)
+		SKIP(return, "the registers are not mapped here");
+	registers = mmap(NULL, page, RW, MAP_SHARED, fd, info.regs_offset);
+	ASSERT_NE(MAP_FAILED, registers);
+	if (protect(self->uffd, registers, page))
+		SKIP(return, "no asynchronous write protection: %s",
+		     strerror(errno));
+	*(volatile __u32 *)(registers + IVSHMEM_REGS_DOORBELL) = info.own_id << 16;
+	munmap(registers, page);
+	close(fd);
+}
+
 TEST_HARNESS_MAIN

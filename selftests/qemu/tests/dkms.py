@@ -81,6 +81,18 @@ def test_a_kernel_that_comes_later_gets_the_module():
 
 @full
 @needs(debian.problem)
+def test_a_checkout_that_changed_replaces_the_module_of_the_same_version():
+    later()
+    with (root().path / "source/kernel/pci.c").open("a") as source:
+        source.write('\nMODULE_INFO(changed, "yes");\n')
+    make("dkms-install")
+    for kernel in (first(), later()):
+        assert state(kernel) == "installed", root().run("dkms status")
+        assert root().run(f"modinfo -k {kernel} -F changed ivshmem_guest").strip() == "yes"
+
+
+@full
+@needs(debian.problem)
 def test_a_kernel_without_headers_comes_without_an_error():
     installed()
     before = set(root().modules())
