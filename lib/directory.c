@@ -399,8 +399,8 @@ IVSH_API void *ivsh_directory_segment(struct ivsh_directory *directory,
 	if (ivsh_directory_place(directory, IVSH_ENTRY_SEGMENT, name, pages,
 				 &place))
 		return NULL;
-	if (place.pages < pages) {
-		errno = EEXIST;
+	if (!place.pages || place.pages < pages) {
+		errno = place.pages ? EEXIST : EBADMSG;
 		return NULL;
 	}
 	*size = place.pages * IVSH_PAGE;

@@ -40,7 +40,7 @@ const char *channel_why(int error)
 	case ENOENT:
 		return "nobody has made a channel in this memory yet";
 	case ENOSPC:
-		return "no room is left in this memory, try a smaller --size";
+		return "no room is left in this memory, try a smaller --size; or it has 128 names, which is the most";
 	case EPROTONOSUPPORT:
 		return "the channels here are of a later version";
 	case ESTALE:
@@ -139,8 +139,7 @@ int channel_format(struct channel_args *args)
 		return STATUS_FAILED;
 	if (ivsh_directory_format(ivsh_region_address(args->region),
 				  ivsh_region_size(args->region)))
-		return fail(ivsh_device_path(args->device), "%s",
-			    strerror(errno));
+		return bad_size(args);
 	return STATUS_DONE;
 }
 

@@ -273,6 +273,17 @@ TEST_F(directory, segment_that_is_smaller_than_wanted_is_eexist)
 	EXPECT_REFUSED(EEXIST, ivsh_directory_segment(self->a, "s", &size));
 }
 
+TEST_F(directory, segment_without_a_byte_is_ebadmsg)
+{
+	size_t size = 0;
+
+	word_store(&self->memory->entry[1],
+		   ivsh_entry_word(IVSH_ENTRY_SEGMENT, "s", 0));
+	EXPECT_REFUSED(EBADMSG, ivsh_directory_segment(self->a, "s", &size));
+	size = 4096;
+	EXPECT_REFUSED(EBADMSG, ivsh_directory_segment(self->a, "s", &size));
+}
+
 TEST_F(directory, segment_larger_than_the_room_is_enospc)
 {
 	size_t size = MEMORY_SIZE;

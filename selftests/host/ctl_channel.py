@@ -310,8 +310,21 @@ def test_memory_with_something_else_is_named_and_formatted():
 def test_memory_that_is_empty_or_small_is_status_1():
     found = Memory().run("list")
     assert found.returncode == 1 and b"nobody has made" in found.stderr
-    found = Memory(4096).run("send", "a")
-    assert found.returncode == 1 and b"32K are the least" in found.stderr
+    for action in (("send", "a"), ("list",), ("format",)):
+        found = Memory(4096).run(*action)
+        assert found.returncode == 1 and b"32K are the least" in found.stderr, found
+
+
+def test_memory_with_128_names_says_that_it_is_full():
+    memory = Memory()
+    assert memory.run("send", "a").returncode == 0
+    memory.file.seek(0x400 + 2 * 8)
+    memory.file.write(b"".join(struct.pack("<Q", number << 26 | 1 << 24)
+                               for number in range(1, 127)))
+    memory.file.flush()
+    found = memory.run("send", "b")
+    assert found.returncode == 1 and b"it has 128 names" in found.stderr, found
+    assert memory.run("send", "a", data=b"x").returncode == 0
 
 
 def test_memory_that_says_it_is_larger_is_named_and_formatted():
