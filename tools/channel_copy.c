@@ -303,7 +303,7 @@ static int check_end(const struct channel_args *args,
 
 static int receive_data(struct channel_args *args, struct stream *stream)
 {
-	size_t length;
+	size_t length = 0;
 
 	for (;;) {
 		if (receive_message(args, stream, &length))
@@ -328,7 +328,7 @@ static int receive_data(struct channel_args *args, struct stream *stream)
 static int receive_start(struct channel_args *args, struct stream *stream)
 {
 	uint64_t left_out = 0;
-	size_t length;
+	size_t length = 0;
 
 	do {
 		if (receive_message(args, stream, &length))
@@ -359,7 +359,7 @@ int channel_receive(struct channel_args *args)
 int channel_cat(struct channel_args *args)
 {
 	static struct stream stream;
-	size_t length;
+	size_t length = 0;
 
 	if (open_channel(args, "recv", IVSH_CONSUMER))
 		return STATUS_FAILED;
