@@ -29,8 +29,9 @@ def check(pattern):
                            env=environment, text=True, capture_output=True)
     if build.returncode:
         return "does not build", build.stderr.splitlines()[-3:]
-    run = subprocess.run([sys.executable, "selftests/qemu/check.py", "-k", pattern],
-                         cwd=PLACE, env=environment, text=True, capture_output=True)
+    run = subprocess.run([sys.executable, "selftests/qemu/check.py", "--full", "-k",
+                          pattern], cwd=PLACE, env=environment, text=True,
+                         capture_output=True)
     failed = re.findall(r"^not ok \d+ (.*)", run.stdout, re.M)
     if "kernel: the module builds" in failed:
         return "does not build", re.findall(r".*error:.*", run.stdout)[:3]
