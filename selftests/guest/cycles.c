@@ -163,10 +163,11 @@ static void *worker_main(void *data)
 
 	while (!stop) {
 		fd = open_next(&seen);
-		if (fd >= 0)
-			live(w, fd);
-		else
+		if (fd < 0) {
 			usleep(LOOK_US);
+			continue;
+		}
+		live(w, fd);
 		close(fd);
 	}
 	return NULL;

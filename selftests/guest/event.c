@@ -377,24 +377,16 @@ static bool reader_start(struct reader *reader, int fd, long call)
 
 TEST_F(event, wakes_a_blocked_read)
 {
+	static const long calls[] = { SYS_read, SYS_readv };
 	struct reader reader;
 
-	ASSERT_TRUE(reader_start(&reader, self->fd, SYS_read));
-	ASSERT_EQ(0, ring_self(self->writer, 2));
-	ASSERT_EQ(0, pthread_join(reader.thread, NULL));
-	EXPECT_EQ(sizeof(reader.event), reader.result);
-	EXPECT_EQ(2, reader.event.vector);
-}
-
-TEST_F(event, wakes_a_blocked_readv)
-{
-	struct reader reader;
-
-	ASSERT_TRUE(reader_start(&reader, self->fd, SYS_readv));
-	ASSERT_EQ(0, ring_self(self->writer, 2));
-	ASSERT_EQ(0, pthread_join(reader.thread, NULL));
-	EXPECT_EQ(sizeof(reader.event), reader.result);
-	EXPECT_EQ(2, reader.event.vector);
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+		ASSERT_TRUE(reader_start(&reader, self->fd, calls[i]));
+		ASSERT_EQ(0, ring_self(self->writer, 2));
+		ASSERT_EQ(0, pthread_join(reader.thread, NULL));
+		EXPECT_EQ(sizeof(reader.event), reader.result);
+		EXPECT_EQ(2, reader.event.vector);
+	}
 }
 
 TEST_F(event, wakes_a_blocked_poll)

@@ -161,6 +161,16 @@ static int trace(pid_t child, struct calls *calls)
 	return status;
 }
 
+/* The calls of @traced while @other does the other half; whether both succeed. */
+static bool trace_beside(int (*traced)(void), int (*other)(void),
+			 struct calls *calls)
+{
+	pid_t partner = start(other, false);
+	int failed = trace(start(traced, true), calls), status;
+
+	return waitpid(partner, &status, 0) == partner && !failed && !status;
+}
+
 FIXTURE(calls) {
 	struct calls calls;
 };
@@ -184,24 +194,14 @@ TEST_F(calls, of_a_message_between_ends_that_are_busy_are_none)
 
 TEST_F(calls, of_a_message_to_one_that_sleeps_are_three)
 {
-	pid_t partner = start(receive_asleep, false);
-	int status;
-
-	ASSERT_EQ(0, trace(start(send_to_sleeper, true), &self->calls));
-	ASSERT_EQ(partner, waitpid(partner, &status, 0));
-	EXPECT_EQ(0, status);
+	ASSERT_TRUE(trace_beside(send_to_sleeper, receive_asleep, &self->calls));
 	EXPECT_EQ(MESSAGES, self->calls.rings);
 	EXPECT_GE(3 * MESSAGES, self->calls.all);
 }
 
 TEST_F(calls, of_one_that_sleeps_are_two_for_each_message)
 {
-	pid_t partner = start(send_to_sleeper, false);
-	int status;
-
-	ASSERT_EQ(0, trace(start(receive_asleep, true), &self->calls));
-	ASSERT_EQ(partner, waitpid(partner, &status, 0));
-	EXPECT_EQ(0, status);
+	ASSERT_TRUE(trace_beside(receive_asleep, send_to_sleeper, &self->calls));
 	EXPECT_LE(MESSAGES, self->calls.takes);
 	EXPECT_LE(self->calls.takes, self->calls.sleeps);
 	EXPECT_GE(MESSAGES + MORE, self->calls.sleeps);

@@ -51,7 +51,7 @@ MODES = {
     "uc": ({"page_attr": "uc"}, small(append="ivshmem_guest.cache=uc"),
            ("remap", "walk", "remove")),
     "small_entries_on_6.12": (
-        {"page_size": 4096, "page_attr": "wb"}, 
+        {"page_size": 4096, "page_attr": "wb"},
         small("6.12", append="ivshmem_guest.map_registers=1"), ("userfault",)),
 }
 #: The same in other words; hardly worth the time of each run.
