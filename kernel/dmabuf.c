@@ -233,7 +233,7 @@ static bool ivshmem_dmabuf_exists(const struct ivshmem_device *ivd, u64 offset,
  * @length: as the user gave it
  *
  * Return: its file, to be given to the user or put; or -EOPNOTSUPP without
- * struct pages, -EINVAL, -ENODEV, -ENOMEM.
+ * struct pages, -EINVAL, -ENODEV, -ENFILE, -ENOMEM.
  */
 struct file *ivshmem_dmabuf_export(struct ivshmem_device *ivd, u64 offset,
 				   u64 length)

@@ -276,10 +276,10 @@ int ivshmem_vector_set_mask(struct ivshmem_file *ivf, unsigned int vector,
 
 /**
  * ivshmem_vector_get_stats() - what a vector has counted since probe
- * @ivd: a device with !dead, its lock held for reading
+ * @ivd: a device, its lock held for reading
  * @stats: in: the vector as the user gave it; out: the counts
  *
- * Return: 0, -EINVAL, -EOPNOTSUPP.
+ * Return: 0, -EINVAL, -ENODEV, -EOPNOTSUPP.
  */
 int ivshmem_vector_get_stats(struct ivshmem_device *ivd,
 			     struct ivshmem_vector_stats *stats)

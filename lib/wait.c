@@ -155,8 +155,8 @@ static int pause_once(struct waiting *waiting)
 	int64_t ns = waiting->pause_ns < left ? waiting->pause_ns : left;
 	struct timespec time = { .tv_nsec = ns };
 
-	if (waiting->pause_ns < PAUSE_MAX_NS)
-		waiting->pause_ns *= 2;
+	waiting->pause_ns = waiting->pause_ns > PAUSE_MAX_NS / 2 ?
+			    PAUSE_MAX_NS : waiting->pause_ns * 2;
 	first(waiting)->counters[IVSH_COUNTER_SLEEPS]++;
 	return nanosleep(&time, NULL);
 }

@@ -156,6 +156,30 @@ TEST_F(dmabuf, when_no_file_is_left_is_emfile)
 	setrlimit(RLIMIT_NOFILE, &old);
 }
 
+/*
+ * As one who is not root: root may have more files than the system has. None at all,
+ * since a few are counted for each processor alone.
+ */
+TEST_F(dmabuf, when_the_system_has_no_file_left_is_enfile)
+{
+	const char *limit = "/proc/sys/fs/file-max";
+	char old[32] = "";
+	int fd = open(limit, O_RDONLY | O_CLOEXEC), status;
+	pid_t pid;
+
+	NEEDS_DMABUF();
+	ASSERT_LT(0, read(fd, old, sizeof(old) - 1));
+	close(fd);
+	ASSERT_EQ(0, sysfs_write(limit, "0"));
+	pid = fork();
+	if (!pid)
+		_exit(setuid(65534) || export(self->fd, 0, self->page) >= 0 ||
+		      errno != ENFILE);
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, sysfs_write(limit, old));
+	EXPECT_EQ(0, status);
+}
+
 /* The reply cannot be written: then there must be no file that nobody knows. */
 TEST_F(dmabuf, with_a_read_only_argument_is_efault_and_opens_nothing)
 {

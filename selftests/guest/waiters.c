@@ -137,18 +137,21 @@ static void spin_ns(unsigned long ns)
 		;
 }
 
-/* Let them wait, and unbind so much later: the milliseconds that the last took. */
+/*
+ * Let them wait, and unbind so much later: the milliseconds from the beginning of the
+ * removal that the last took.
+ */
 static double race(FIXTURE_DATA(waiters) *self, unsigned long delay_ns)
 {
-	double unbound_ms, slowest = 0;
+	double begin_ms, slowest = 0;
 
 	pthread_barrier_wait(&begin);
 	spin_ns(delay_ns);
+	begin_ms = now_ms();
 	driver_unbind(self->address);
-	unbound_ms = now_ms();
 	pthread_barrier_wait(&end);
 	for (int i = 0; i < self->count; i++) {
-		double took = self->waiters[i].returned_ms - unbound_ms;
+		double took = self->waiters[i].returned_ms - begin_ms;
 
 		slowest = took > slowest ? took : slowest;
 	}

@@ -41,6 +41,12 @@ TEST(structs_have_no_padding)
 	EXPECT_EQ(sizeof(struct ivshmem_ring), sum_of_members("ivshmem_ring"));
 	EXPECT_EQ(sizeof(struct ivshmem_vector_eventfd),
 		  sum_of_members("ivshmem_vector_eventfd"));
+	EXPECT_EQ(sizeof(struct ivshmem_vector_mask),
+		  sum_of_members("ivshmem_vector_mask"));
+	EXPECT_EQ(sizeof(struct ivshmem_vector_stats),
+		  sum_of_members("ivshmem_vector_stats"));
+	EXPECT_EQ(sizeof(struct ivshmem_dmabuf), sum_of_members("ivshmem_dmabuf"));
+	EXPECT_EQ(sizeof(struct ivshmem_wait), sum_of_members("ivshmem_wait"));
 	EXPECT_EQ(sizeof(struct ivshmem_event),
 		  sum_of_members("ivshmem_event"));
 }

@@ -7,6 +7,7 @@ test, beside the others and yielding to them, the tests that need one come last,
 only those wait for it.
 """
 import os
+import re
 import signal
 import subprocess
 import time
@@ -24,6 +25,8 @@ DIRECTORY = tree.cache() / "debug-kernels"
 #: for its own fuzzer and for gcov.
 MAKE = ("UBSAN_SANITIZE=y", "KCOV_INSTRUMENT=y", "GCOV_PROFILE=y")
 SCRIPT = tree.TOP / "scripts/debug-kernel"
+#: What the script says of a configuration that was refused, or make of an error.
+BROKEN = r"the configuration does not give|\*\*\* .* Error"
 #: Seconds that one may take on a busy machine.
 LIMIT = 3600
 #: Of a build, while it runs.
@@ -57,7 +60,10 @@ def cached(name):
     _wait(name)
     place, problem = _place(name)
     if not place:
-        raise SuiteError(_log().read_text()[-2000:] if name in _building else problem)
+        log = _log().read_text() if name in _building else problem
+        # What cannot be had here is one thing, sources that do not build another.
+        assert not re.search(BROKEN, log), log[-2000:]
+        raise SuiteError(log[-2000:])
     version = (place / "release").read_text().strip()
     return Files(version, place / "vmlinuz", place / "build")
 

@@ -137,7 +137,7 @@ def find(version=None):
     if version in debugkernel.NAMES:
         return _row(debugkernel.cached, version)
     if version == COUNTED:
-        found = find(debugkernel.NAME)
+        found = find("debug")
         found.counted = True
         return found
     known = _installed_headers()

@@ -29,6 +29,7 @@
  *   EBADF       the eventfd number is not an open file
  *   EFAULT      a pointer does not point to memory of the caller
  *   EMFILE      the process has as many open files as it may have (dma-buf)
+ *   ENFILE      the system has as many open files as it may have (open, dma-buf)
  *   EINTR       a signal came before anything happened (read, wait)
  *   EINVAL      a size, peer, vector, offset or file is outside its range or of
  *               the wrong kind

@@ -118,6 +118,11 @@ def show(name, ran, functions):
     return unknown
 
 
+@kernels("debug")
+def test_of_the_module_has_a_kernel_that_counts():
+    assert kernel.find(kernel.COUNTED).counted
+
+
 @full
 @kernels("debug")
 def test_of_the_module_does_not_fall(lab, report):

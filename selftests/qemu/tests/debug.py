@@ -5,6 +5,7 @@ Programs of selftests/guest run on it, and at the end nothing has leaked. What t
 kernel finds is in its log, which is searched after each test as always. Skipped
 where scripts/debug-kernel has not built it yet.
 """
+import kmemleak
 import kselftest
 from machine import DEBUG
 from scenario import full, guests
@@ -31,10 +32,8 @@ def _test(name):
 
 @guests(guest=DEBUG)
 def nothing_has_leaked(guest):
-    """Last. kmemleak looks only at what is older than five seconds."""
+    """Last."""
     guest.output("rmmod ivshmem_guest")
-    guest.output("sleep 6; for i in 1 2; do echo scan >"
-                 " /sys/kernel/debug/kmemleak; done", 60)
-    leaks = guest.output("cat /sys/kernel/debug/kmemleak", 30)
-    assert not leaks.strip(), leaks[:3000]
+    leaks = kmemleak.lost(guest)
+    assert not leaks, leaks[:3000]
     guest.output("modprobe ivshmem_guest")

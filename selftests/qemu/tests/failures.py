@@ -6,6 +6,7 @@ hit in the driver is printed: where it called what failed.
 """
 import re
 
+import kmemleak
 import kselftest
 from machine import debug
 from scenario import full, guests
@@ -37,17 +38,10 @@ def sites(text):
     return found
 
 
-def leaks(guest):
-    """What kmemleak finds; it looks only at what is older than five seconds."""
-    guest.output("sleep 6; for i in 1 2; do echo scan >"
-                 " /sys/kernel/debug/kmemleak; done", 60)
-    return guest.output("cat /sys/kernel/debug/kmemleak", 30).strip()
-
-
 @full
 @guests(guest=MACHINE, fresh=True)
 def test_of_each_allocation_leave_each_call_usable(guest, lab, report):
-    guest.output("echo clear > /sys/kernel/debug/kmemleak", 60)
+    kmemleak.forget(guest)
     guest.output(INJECT)
     # The kernel removes files of /proc/irq that it could not make.
     guest.console.expected.append("at remove_proc_entry+")
@@ -55,7 +49,6 @@ def test_of_each_allocation_leave_each_call_usable(guest, lab, report):
     found = sites(guest.console.text())
     for site, count in sorted(found.items()):
         print(f"# {count:4} failed below {site}")
-    lost = leaks(guest)
-    report("failed" if lost else "passed", "failures: nothing leaks", lost[:3000])
+    kmemleak.tell(guest, report, "failures")
     assert len(found) > 1, "nothing failed in the driver"
     return done
