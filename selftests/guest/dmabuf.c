@@ -164,10 +164,11 @@ TEST_F(dmabuf, when_the_system_has_no_file_left_is_enfile)
 {
 	const char *limit = "/proc/sys/fs/file-max";
 	char old[32] = "";
-	int fd = open(limit, O_RDONLY | O_CLOEXEC), status;
+	int fd, status;
 	pid_t pid;
 
 	NEEDS_DMABUF();
+	fd = open(limit, O_RDONLY | O_CLOEXEC);
 	ASSERT_LT(0, read(fd, old, sizeof(old) - 1));
 	close(fd);
 	ASSERT_EQ(0, sysfs_write(limit, "0"));

@@ -35,20 +35,19 @@ static size_t sum_of_members(const char *name)
 	return sum;
 }
 
+#define CHECK_PADDING(type) \
+	EXPECT_EQ(sizeof(struct type), sum_of_members(#type))
+
 TEST(structs_have_no_padding)
 {
-	EXPECT_EQ(sizeof(struct ivshmem_info), sum_of_members("ivshmem_info"));
-	EXPECT_EQ(sizeof(struct ivshmem_ring), sum_of_members("ivshmem_ring"));
-	EXPECT_EQ(sizeof(struct ivshmem_vector_eventfd),
-		  sum_of_members("ivshmem_vector_eventfd"));
-	EXPECT_EQ(sizeof(struct ivshmem_vector_mask),
-		  sum_of_members("ivshmem_vector_mask"));
-	EXPECT_EQ(sizeof(struct ivshmem_vector_stats),
-		  sum_of_members("ivshmem_vector_stats"));
-	EXPECT_EQ(sizeof(struct ivshmem_dmabuf), sum_of_members("ivshmem_dmabuf"));
-	EXPECT_EQ(sizeof(struct ivshmem_wait), sum_of_members("ivshmem_wait"));
-	EXPECT_EQ(sizeof(struct ivshmem_event),
-		  sum_of_members("ivshmem_event"));
+	CHECK_PADDING(ivshmem_info);
+	CHECK_PADDING(ivshmem_ring);
+	CHECK_PADDING(ivshmem_vector_eventfd);
+	CHECK_PADDING(ivshmem_vector_mask);
+	CHECK_PADDING(ivshmem_vector_stats);
+	CHECK_PADDING(ivshmem_dmabuf);
+	CHECK_PADDING(ivshmem_wait);
+	CHECK_PADDING(ivshmem_event);
 }
 
 TEST(library_and_driver_have_the_same_numbers)

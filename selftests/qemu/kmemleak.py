@@ -1,12 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """kmemleak: memory that nobody points to any more, on the kernel that finds bugs."""
+from contextlib import contextmanager
 
 FILE = "/sys/kernel/debug/kmemleak"
-
-
-def forget(guest):
-    """What is lost already is not told again."""
-    guest.output(f"echo clear > {FILE}", 60)
 
 
 def lost(guest):
@@ -15,7 +11,10 @@ def lost(guest):
     return guest.output(f"cat {FILE}", 30).strip()
 
 
-def tell(guest, report, name):
-    """The same, as a test of its own."""
+@contextmanager
+def watched(guest, report, name):
+    """Report as a test of its own whether something was lost in between."""
+    guest.output(f"echo clear > {FILE}", 60)
+    yield
     found = lost(guest)
     report("failed" if found else "passed", f"{name}: nothing leaks", found[:3000])

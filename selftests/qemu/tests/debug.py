@@ -3,7 +3,7 @@
 
 Programs of selftests/guest run on it, and at the end nothing has leaked. What the
 kernel finds is in its log, which is searched after each test as always. Skipped
-where scripts/debug-kernel has not built it yet.
+where scripts/debug-kernel cannot get its sources.
 """
 import kmemleak
 import kselftest

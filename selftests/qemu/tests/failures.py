@@ -41,14 +41,13 @@ def sites(text):
 @full
 @guests(guest=MACHINE, fresh=True)
 def test_of_each_allocation_leave_each_call_usable(guest, lab, report):
-    kmemleak.forget(guest)
     guest.output(INJECT)
     # The kernel removes files of /proc/irq that it could not make.
     guest.console.expected.append("at remove_proc_entry+")
-    done = kselftest.run("failures", guest, lab, report, "failures", 3000)
+    with kmemleak.watched(guest, report, "failures"):
+        done = kselftest.run("failures", guest, lab, report, "failures", 3000)
     found = sites(guest.console.text())
     for site, count in sorted(found.items()):
         print(f"# {count:4} failed below {site}")
-    kmemleak.tell(guest, report, "failures")
     assert len(found) > 1, "nothing failed in the driver"
     return done

@@ -13,17 +13,25 @@ from scenario import full, guests
 
 
 def fuzz(guest, lab, report, calls, seconds):
-    done = kselftest.run("fuzz", guest, lab, report, f"{calls} calls", seconds,
+    return kselftest.run("fuzz", guest, lab, report, f"{calls} calls", seconds,
                          f"IVSHMEM_GUIDED=1 IVSHMEM_CALLS={calls}")
-    print(*re.findall("# fuzzer .*", (guest.logs / "fuzz.tap").read_text()), sep="\n")
-    return done
+
+
+def places(guest):
+    """{fuzzer: how many places it knew after each tenth of its calls}; printed."""
+    found = {}
+    for line in re.findall("# fuzzer .*", (guest.logs / "fuzz.tap").read_text()):
+        print(line)
+        number, count = re.match(r"# fuzzer (\d+): \d+ calls, (\d+) ", line).groups()
+        found.setdefault(number, []).append(int(count))
+    return found
 
 
 @guests(guest=DEBUG, fresh=True)
 def test_guided_calls_harm_nobody(guest, lab, report):
-    kmemleak.forget(guest)
-    done = fuzz(guest, lab, report, 100000, 300)
-    kmemleak.tell(guest, report, "fuzz")
+    with kmemleak.watched(guest, report, "fuzz"):
+        done = fuzz(guest, lab, report, 100000, 300)
+    assert places(guest)
     return done
 
 
@@ -33,8 +41,7 @@ def test_ten_million_guided_calls_harm_nobody(guest, lab, report):
     """Without kmemleak, which would take half of the time. The last tenth of the calls
     finds no new place: each fuzzer is on its plateau."""
     done = fuzz(guest, lab, report, 10000000, 7200)
-    text = (guest.logs / "fuzz.tap").read_text()
-    for number in range(2):
-        places = re.findall(rf"# fuzzer {number}: .* (\d+) places", text)
-        assert places[-1] == places[-2], places
+    found = places(guest)
+    assert len(found) == 2, found
+    assert all(known[-1] == known[-2] for known in found.values()), found
     return done
