@@ -3,11 +3,11 @@
  * read() and poll() of the node: every firing is told once to every file, also
  * when buffers are short or bad and signals come in between.
  */
-#include <linux/userfaultfd.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
 
 #include "guest.h"
+#include "missing.h"
 
 #define NR_VECTORS 4
 
@@ -532,28 +532,6 @@ TEST_F(event, read_goes_on_after_a_signal_with_sa_restart)
 	ASSERT_EQ(0, pthread_join(reader.thread, NULL));
 	EXPECT_EQ(sizeof(reader.event), reader.result);
 	EXPECT_EQ(1, reader.event.vector);
-}
-
-/* A page that stays missing until give_page(): who touches it waits. */
-static int missing_page(char *page, size_t size)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register range = {
-		.range = { (uintptr_t)page, size },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-	if (ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &range))
-		return -1;
-	return fd;
-}
-
-static int give_page(int fd, char *page, size_t size)
-{
-	struct uffdio_zeropage zero = { .range = { (uintptr_t)page, size } };
-
-	return ioctl(fd, UFFDIO_ZEROPAGE, &zero);
 }
 
 /* A reader that has an event, and whose buffer is not there yet. */

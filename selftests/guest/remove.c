@@ -5,9 +5,11 @@
  * their calls on $IVSHMEM_NODE, waits until somebody takes the device away
  * (QEMU, by device_del), and then says in TAP whether all went well.
  */
+#include <stddef.h>
 #include <sys/stat.h>
 
 #include "crew.h"
+#include "missing.h"
 
 static unsigned long cycles(void)
 {
@@ -247,6 +249,49 @@ TEST_F(remove, file_and_mapping_may_be_closed_afterwards)
 	EXPECT_EQ(0, munmap(self->memory + self->size / 2, self->size / 2));
 	ASSERT_EQ(0, driver_bind(self->address));
 	EXPECT_EQ(NULL, works(self->address));
+}
+
+/* INFO, of whose argument only size and flags are there. */
+struct slow_call {
+	int fd;
+	struct ivshmem_info *info;
+	int result;
+	int error;
+};
+
+static void *slow_call_main(void *data)
+{
+	struct slow_call *call = data;
+
+	call->result = ioctl(call->fd, IVSHMEM_INFO, call->info);
+	call->error = errno;
+	return NULL;
+}
+
+TEST_F(remove, does_not_wait_for_a_call_whose_argument_is_not_there)
+{
+	const size_t page = sysconf(_SC_PAGESIZE);
+	char *pages = mmap(NULL, 2 * page, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			   0);
+	int uffd = missing_page(pages + page, page);
+	struct slow_call call = {
+		.fd = self->fd,
+		.info = (void *)(pages + page -
+				 offsetof(struct ivshmem_info, features)),
+	};
+	pthread_t thread;
+
+	ASSERT_LE(0, uffd);
+	call.info->size = sizeof(*call.info);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, slow_call_main, &call));
+	ASSERT_EQ(POLLIN, poll_within_limit(uffd, POLLIN));
+	EXPECT_EQ(0, driver_unbind(self->address));
+	EXPECT_EQ(0, give_page(uffd, pages + page, page));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(-1, call.result);
+	EXPECT_EQ(ENODEV, call.error);
+	close(uffd);
+	munmap(pages, 2 * page);
 }
 
 TEST_F(remove, mapping_cannot_be_revived_by_mremap_or_mprotect)
