@@ -83,6 +83,12 @@ DEFECTS = [Defect(*row) for row in (
     ("ignore flags", "kernel/ioctl.c",
      "return arg->head.flags ? -EOPNOTSUPP : 0;", "return 0;",
      "programs: uapi$"),
+    ("hold the lock while an argument is copied", "kernel/ioctl.c",
+     "\tret = ivshmem_ioctl_copy_in(ioctl, &arg, user_arg, &user_size);\n",
+     "\tdown_read(&((struct ivshmem_file *)file->private_data)->ivd->lock);\n"
+     "\tret = ivshmem_ioctl_copy_in(ioctl, &arg, user_arg, &user_size);\n"
+     "\tup_read(&((struct ivshmem_file *)file->private_data)->ivd->lock);\n",
+     "programs: remove$"),
     # ioctl->size alone would be right until a struct has grown.
     ("reply more than there is", "kernel/ioctl.c",
      "min(user_size, ioctl->size)", "user_size", "programs: uapi$"),
@@ -111,7 +117,31 @@ DEFECTS = [Defect(*row) for row in (
      "\tivshmem_vector_fire_all(ivd);\n"
      "\tivshmem_event_wake(ivd, EPOLLIN | EPOLLHUP | EPOLLERR);\n",
      "programs: waiters$"),
+    ("remember the own ID", "kernel/pci.c",
+     "\t*own_id = ioread32(ivd->regs + IVSHMEM_REG_IVPOSITION);\n",
+     "\tstatic struct ivshmem_device *known;\n\tstatic u32 id;\n\n"
+     "\tif (known != ivd)\n"
+     "\t\tid = ioread32(ivd->regs + IVSHMEM_REG_IVPOSITION);\n"
+     "\tknown = ivd;\n\t*own_id = id;\n", "migrate: "),
+    ("keep the regions when the registers cannot be mapped", "kernel/pci.c",
+     "err_release_regions:\n\tpci_release_regions(pdev);\n",
+     "err_release_regions:\n", "failures: "),
     # --- vector.c, mask.c: incoming
+    ("put the eventfds while the interrupts still come", "kernel/vector.c",
+     "\t\tivshmem_mask_stop(&ivd->vectors[i]);\n"
+     "\t\tpci_free_irq(ivd->pdev, i, &ivd->vectors[i]);\n\t}\n\t"
+     "pci_free_irq_vectors",
+     "\t\tstruct ivshmem_binding *binding;\n\n"
+     "\t\tlist_for_each_entry(binding, &ivd->vectors[i].bindings, node)\n"
+     "\t\t\tif (binding->eventfd) {\n"
+     "\t\t\t\teventfd_ctx_put(binding->eventfd);\n"
+     "\t\t\t\tbinding->eventfd = NULL;\n\t\t\t}\n\t}\n"
+     "\tfor (i = 0; i < ivd->nr_vectors; i++) {\n"
+     "\t\tivshmem_mask_stop(&ivd->vectors[i]);\n"
+     "\t\tpci_free_irq(ivd->pdev, i, &ivd->vectors[i]);\n\t}\n\t"
+     "pci_free_irq_vectors", "cycles: "),
+    ("never free the vectors", "kernel/vector.c",
+     "\tkvfree(ivd->vectors);\n", "", "debug: (vector|nothing)"),
     ("forget to count", "kernel/vector.c",
      "\tatomic64_inc(&vec->fired);\n\tspin_lock(&vec->lock);",
      "\tspin_lock(&vec->lock);", "programs: event$"),

@@ -32,8 +32,8 @@ def check(pattern):
     run = subprocess.run([sys.executable, "selftests/qemu/check.py", "--full", "-k",
                           pattern], cwd=PLACE, env=environment, text=True,
                          capture_output=True)
-    failed = re.findall(r"^not ok \d+ (.*)", run.stdout, re.M)
-    if "kernel: the module builds" in failed:
+    failed = re.findall(r"^not ok \d+ (.*(?:\n#   .*)?)", run.stdout, re.M)
+    if any(line.startswith("kernel: the module builds") for line in failed):
         return "does not build", re.findall(r".*error:.*", run.stdout)[:3]
     if not re.search(r"^ok ", run.stdout, re.M) and not failed:
         return "ran no test", run.stderr.splitlines()[-3:]

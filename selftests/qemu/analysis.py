@@ -19,11 +19,21 @@ MEANING = re.compile(r"-[IDU].|-std=|-nostdinc$|-m64$|-O2$|-fshort-wchar$"
                      r"|-fms-(extensions|anonymous-structs)$")
 #: sparse 0.6.4 and clang 14 do not know it; what it leaves off does not matter here.
 NEWER = ("-D__typeof_unqual__=__typeof__",)
-#: sparse does not count the letters of a text, which MODULE_INFO() of 7.x asks for.
-SPARSE = ("sparse", "-D__x86_64__", "-Wbitwise", "-Wno-return-void",
-          "-Wno-unknown-attribute", "-Wdeclaration-after-statement",
-          "-D__builtin_strlen(text)=(sizeof(text) - 1)")
-CLANG = ("clang", "--analyze", "-Xclang", "-analyzer-output=text", "-Wno-everything")
+#: What reads: its name, and its words.
+READERS = {
+    # It does not count the letters of a text, which MODULE_INFO() of 7.x asks for.
+    "sparse": ("sparse", "-D__x86_64__", "-Wbitwise", "-Wno-return-void",
+               "-Wno-unknown-attribute", "-Wdeclaration-after-statement",
+               "-D__builtin_strlen(text)=(sizeof(text) - 1)"),
+    # Compiles, with what kbuild's W=1 asks for.
+    "clang": ("clang", "-c", "-o", "/dev/null", "-Wall", "-Wextra", "-Wundef",
+              "-Wimplicit-fallthrough", "-Wmissing-prototypes",
+              "-Wold-style-definition", "-Wno-unused-parameter", "-Wno-sign-compare",
+              "-Wno-missing-field-initializers", "-Wno-gnu",
+              "-Wno-address-of-packed-member"),
+    "clang's analyzer": ("clang", "--analyze", "-Xclang", "-analyzer-output=text",
+                         "-Wno-everything"),
+}
 
 
 def build(kernel):
@@ -36,10 +46,12 @@ def build(kernel):
 
 
 def read(kernel, place, reader):
-    """The complaints of a reader, SPARSE or CLANG, about our files."""
+    """The complaints of one of READERS, by its words, about our files."""
     commands = [command for path in sorted((place / "kernel").glob(".*.o.cmd"))
                 if (command := _command(path.read_text()))]
-    assert len(commands) > 10, "kbuild has kept no commands"
+    sources = {path.name for path in (place / "kernel").glob("*.c")
+               if not path.name.endswith(".mod.c")}
+    assert sources == {os.path.basename(source) for _, source in commands}, commands
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = pool.map(lambda command: _complaints(kernel, place, reader, *command),
                          commands)
@@ -48,7 +60,7 @@ def read(kernel, place, reader):
 
 def _command(text):
     """(kbuild's words of meaning, the source) of what it has kept."""
-    line = re.search(r":= (\S+ .* -c -o \S+ (\S+\.c))\s", text)
+    line = re.search(r":= +(\S+ .* -c -o \S+ (\S+\.c))\s", text)
     if not line or line[2].endswith(".mod.c"):
         return None
     words, rest = [], iter(shlex.split(line[1]))
@@ -89,3 +101,18 @@ def _spatch(rule, place):
                          text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert run.returncode == 0, f"{rule.name}: {run.stdout}"
     return re.sub("^warning: line .*\n", "", run.stdout, flags=re.M)
+
+
+def style(checkpatch, names):
+    """[(file, kind, what)] of all that the kernel's checkpatch has to say."""
+    place = tree.scratch()      # it leaves a file where it is
+    try:
+        for name in names:
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(tree.TOP / name, place / name)
+        run = subprocess.run(["perl", checkpatch, "--no-tree", "--terse", "--strict",
+                              "--show-types", "-f", *names], cwd=place, text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    finally:
+        tree.remove(place)
+    return re.findall(r"^(\S+?):\d+: \w+:(\w+): (.*)", run.stdout, re.M)

@@ -2,8 +2,9 @@
 """What reads the sources without running them finds nothing to complain of.
 
 The module, on the headers of each kernel, under kbuild's extra warnings, gcc's
-analyzer, sparse and clang's analyzer; and under the kernel's semantic patches. Library, tool and server under clang and gcc's
-analyzer; scripts under shellcheck; spelling.
+analyzer, sparse, clang and its analyzer; and under the kernel's semantic patches and
+checkpatch. Library, tool and server under clang and gcc's analyzer; scripts under
+shellcheck; spelling.
 """
 import os
 import re
@@ -24,6 +25,21 @@ NOT_SO = {
     ("vector.c", "uninitialized value '*binding.eventfd'"):
         "the head of a list is no entry of it",
     ("scatterlist.h", "dereference of NULL 'sg'"): "a table has what its count says",
+}
+#: What checkpatch --strict says and is meant so, by file or for all of them.
+MEANT = {
+    "UNCOMMENTED_DEFINITION": "the comment above a struct says what its locks are for",
+    "LONG_LINE": "a text for users is not broken",
+    "trace.h: OPEN_ENDED_LINE": "events are laid out so everywhere",
+    "trace.h: PARENTHESIS_ALIGNMENT": "the same",
+    "event.c: COMPLEX_MACRO": "a loop",
+    "event.c: MACRO_ARG_REUSE": "its arguments are names of variables",
+    "event.c: PARENTHESIS_ALIGNMENT": "the line would be too long",
+    "ivshmem_drv.h: JIFFIES_COMPARISON": "any other tick is meant, not a later one",
+    "regs.c: BIT_MACRO": "an offset",
+    "compat.h: CAMELCASE": "the language's own name",
+    "compat.h: LINE_SPACING": "the macro belongs to the function",
+    "ivshmem_guest.h: LINE_SPACING": "it does not know __attribute__ behind a name",
 }
 #: The kernels on whose headers the module is read.
 KERNELS = ("5.10", "7.3")
@@ -77,9 +93,9 @@ def read_module(name, report):
         assert status == 0, text[-3000:]
         verdict(report, f"W=1 and gcc's analyzer on {name}",
                 new(kernel.warnings(text)))
-        for reader in (analysis.SPARSE, analysis.CLANG):
-            verdict(report, f"{reader[0]} on {name}",
-                    analysis.read(where, place, reader))
+        for reader, words in analysis.READERS.items():
+            verdict(report, f"{reader} on {name}",
+                    analysis.read(where, place, words))
     finally:
         tree.remove(place)
     return COUNTED
@@ -112,15 +128,30 @@ def _on(name):
     return run
 
 
+def of_the_kernel(name):
+    """One of its scripts, from that which finds bugs: it is built from source."""
+    try:
+        return kernel.find("debug").headers / "scripts" / name
+    except kernel.KernelError as error:
+        skip(str(error))
+
+
 @needs(installed("spatch"))
 @kernels("debug")
 def test_coccicheck_finds_nothing_in_the_module():
-    """With the rules of the kernel that finds bugs, which is built from source."""
-    try:
-        rules = kernel.find("debug").headers / "scripts/coccinelle"
-    except kernel.KernelError as error:
-        skip(str(error))
+    rules = of_the_kernel("coccinelle")
     assert not (found := analysis.semantic(rules, tree.TOP / "kernel")), found
+
+
+@needs(installed("perl"))
+@kernels("debug")
+def test_checkpatch_has_nothing_to_say_of_the_module_but_what_is_meant_so():
+    found = analysis.style(of_the_kernel("checkpatch.pl"), [
+        name for name in sources()
+        if re.match("(kernel|include|selftests/modules)/.*[.][ch]$", name)])
+    wrong = [f"{name}: {kind}: {what}" for name, kind, what in found
+             if not {kind, f"{os.path.basename(name)}: {kind}"} & set(MEANT)]
+    assert found and not wrong, "\n".join(wrong)
 
 
 @needs(installed("clang"))
