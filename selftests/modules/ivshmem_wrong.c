@@ -32,6 +32,10 @@ static void wrong_shift(void)
 	WRITE_ONCE(wrong_number, 1 << READ_ONCE(wrong_number));
 }
 
+static void wrong_expire(struct timer_list *timer)
+{
+}
+
 /* Memory of a timer that still runs. */
 static void wrong_timer(void)
 {
@@ -39,7 +43,7 @@ static void wrong_timer(void)
 
 	if (!timer)
 		return;
-	timer_setup(timer, NULL, 0);
+	timer_setup(timer, wrong_expire, 0);
 	mod_timer(timer, jiffies + 1000 * HZ);
 	kfree(timer);
 }

@@ -139,7 +139,7 @@ DEFECTS = [Defect(*row) for row in (
      "\tfor (i = 0; i < ivd->nr_vectors; i++) {\n"
      "\t\tivshmem_mask_stop(&ivd->vectors[i]);\n"
      "\t\tpci_free_irq(ivd->pdev, i, &ivd->vectors[i]);\n\t}\n\t"
-     "pci_free_irq_vectors", "cycles: "),
+     "pci_free_irq_vectors", "cycles: thousands"),
     ("never free the vectors", "kernel/vector.c",
      "\tkvfree(ivd->vectors);\n", "", "debug: (vector|nothing)"),
     ("forget to count", "kernel/vector.c",
