@@ -29,6 +29,8 @@ from machine import Plain
 from qmp import Qmp, QmpError
 
 APPEND = "panic=-1 oops=panic"
+#: What ends a QEMU that has a bug.
+CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT)
 
 #: What a machine's `system` may be: busybox, the same with Python or with our
 #: programs of 32 bits or as those that count, or Debian.
@@ -163,9 +165,8 @@ class Guest:
         status = self.process.returncode
         qemu = (self.logs / f"{self.name}.qemu").read_text().split("\n", 1)[1]
         splats = "\n".join(self.console.splats()[:5])
-        kind = QemuCrash if status == -signal.SIGSEGV else GuestError
-        raise kind(f"guest {self.name}: {why}\n"
-                   f"QEMU's status {status} {qemu}\n"
+        kind = QemuCrash if -status in CRASHES else GuestError
+        raise kind(f"guest {self.name}: {why}, status {status}\n{qemu}\n"
                    f"console:\n{splats}\n...\n"
                    f"{self.console.tail(12)}") from None
 
