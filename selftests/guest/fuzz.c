@@ -34,6 +34,7 @@ struct fuzzer {
 	const char *address;
 	char node[32];
 	int fd;
+	int dmabuf;		/* the last that it made, or -1 */
 	int efds[2];
 	size_t page;
 	char *area;		/* where all mappings are */
@@ -58,6 +59,8 @@ static __u64 interesting(struct fuzzer *f)
 		4097, 65535, 65536, 1 << 20, (1 << 20) - 4096, (1 << 20) + 4096,
 		INT_MAX, UINT_MAX, 1ULL << 32, 1ULL << 40, LLONG_MAX, ULLONG_MAX,
 		-4096ULL, -8192ULL,
+		/* Where the registers are mapped, and their status. */
+		1ULL << 43, (1ULL << 43) + 4096,
 	};
 
 	if (random_below(&f->random, 8))
@@ -69,6 +72,13 @@ static __u64 interesting(struct fuzzer *f)
 
 /* 0 or what the call returned; -1 and errno. */
 typedef long call_t(struct fuzzer *f, const struct step *s);
+
+static void keep_dmabuf(struct fuzzer *f, int fd)
+{
+	if (f->dmabuf >= 0)
+		close(f->dmabuf);
+	f->dmabuf = fd;
+}
 
 /* A struct of numbers, whose first is nearly always its right size. */
 static long call_ioctl(struct fuzzer *f, const struct step *s)
@@ -83,7 +93,9 @@ static long call_ioctl(struct fuzzer *f, const struct step *s)
 	union {
 		__u32 words[32];
 		__u64 longs[16];
+		struct ivshmem_dmabuf dmabuf;
 	} arg;
+	long ret;
 	const unsigned int number = s->small[0] % 10;
 
 	for (size_t i = 0; i < ARRAY_SIZE(arg.longs); i++)
@@ -99,8 +111,11 @@ static long call_ioctl(struct fuzzer *f, const struct step *s)
 	/* Nobody may wait for long: the timeout of IVSHMEM_WAIT. */
 	if (number == _IOC_NR(IVSHMEM_WAIT))
 		arg.longs[1] %= 100000;
-	return ioctl(f->fd, _IO(IVSHMEM_IOC_TYPE, number),
-		     s->small[4] & 0x80 ? (void *)(unsigned long)s->large[1] : &arg);
+	ret = ioctl(f->fd, _IO(IVSHMEM_IOC_TYPE, number),
+		    s->small[4] & 0x80 ? (void *)(unsigned long)s->large[1] : &arg);
+	if (!ret && number == _IOC_NR(IVSHMEM_DMABUF))
+		keep_dmabuf(f, arg.dmabuf.fd);
+	return ret;
 }
 
 static long call_mmap(struct fuzzer *f, const struct step *s)
@@ -108,10 +123,11 @@ static long call_mmap(struct fuzzer *f, const struct step *s)
 	size_t at = s->small[0] * f->page % f->area_size;
 	size_t length = (s->small[1] % 64 + 1) * f->page;
 	int flags = s->small[2] & 1 ? MAP_PRIVATE : MAP_SHARED;
+	int fd = s->small[6] % 4 || f->dmabuf < 0 ? f->fd : f->dmabuf;
 
 	if (at + length > f->area_size)
 		length = f->area_size - at;
-	return mmap(f->area + at, length, s->small[3] & 7, flags | MAP_FIXED, f->fd,
+	return mmap(f->area + at, length, s->small[3] & 7, flags | MAP_FIXED, fd,
 		    s->small[4] & 1 ? s->large[0] & -f->page :
 				      s->small[5] * f->page) == MAP_FAILED ? -1 : 0;
 }
@@ -337,6 +353,7 @@ static bool fuzzer_init(struct fuzzer *f, const char *address, int number)
 	f->address = address;
 	strcpy(f->node, doorbell_node());
 	f->fd = open(f->node, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	f->dmabuf = -1;
 	f->efds[0] = new_eventfd();
 	f->efds[1] = open("/dev/null", O_RDONLY);
 	f->page = getpagesize();

@@ -8,8 +8,13 @@ import re
 
 import kmemleak
 import kselftest
-from machine import DEBUG, debug
+from machine import DEBUG, Doorbell, Plain, debug
 from scenario import full, guests
+from tree import MIB
+
+#: Where all is offered that a device can have: dma-bufs, pins, registers.
+ALL = debug(Doorbell(4 * MIB, vectors=4), Plain(4 * MIB),
+            append="ivshmem_guest.struct_pages=1 ivshmem_guest.map_registers=1")
 
 
 def fuzz(guest, lab, report, calls, seconds):
@@ -30,6 +35,14 @@ def places(guest):
 @guests(guest=DEBUG, fresh=True)
 def test_guided_calls_harm_nobody(guest, lab, report):
     with kmemleak.watched(guest, report, "fuzz"):
+        done = fuzz(guest, lab, report, 100000, 300)
+    assert places(guest)
+    return done
+
+
+@guests(guest=ALL, fresh=True)
+def test_guided_calls_of_all_that_a_device_can_have_harm_nobody(guest, lab, report):
+    with kmemleak.watched(guest, report, "fuzz of all"):
         done = fuzz(guest, lab, report, 100000, 300)
     assert places(guest)
     return done
