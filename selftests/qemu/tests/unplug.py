@@ -80,7 +80,7 @@ def test_the_other_device_stays_when_one_leaves(guest):
 BUSY = {
     "poll": ("ivshmemctl wait 0", {1}),
     "read": ("cat /dev/ivshmem0", {1}),
-    "map": ("sh -c 'head -c 1M /dev/zero > /tmp/zero;"
+    "map": ("sh -c 'head -c 1048576 /dev/zero > /tmp/zero &&"
             " while ivshmemctl write 0 < /tmp/zero; do :; done'", {0, 135}),
     "ring": ("ivshmemctl ring 0 3 --count 1000000000", {1}),
     "ioctl": ("sh -c 'while ivshmemctl info; do :; done'", {0}),
