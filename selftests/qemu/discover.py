@@ -12,6 +12,7 @@ from pathlib import Path
 
 import debugkernel
 import tree
+from scenario import Skip
 
 TESTS = Path(__file__).with_name("tests")
 #: The areas of --quick: one guest, of one kind.
@@ -47,6 +48,13 @@ class Test:
     @property
     def checks(self):
         return getattr(self.function, "checks", [])
+
+    def ask(self):
+        """Skip for the first of its checks that has a reason."""
+        for check in self.checks:
+            reason = check()
+            if reason:
+                raise Skip(reason)
 
     @property
     def parameters(self):
