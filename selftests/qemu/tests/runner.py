@@ -4,7 +4,6 @@ let something pass. No guest is booted."""
 from types import SimpleNamespace
 from unittest import mock
 
-import check
 import checked
 import debugkernel
 import kcsan
@@ -13,7 +12,6 @@ import tree
 from again import Again
 from console import Console
 from discover import Test
-from lab import Lab
 from machine import DEBUG
 from scenario import Skip, guests, needs
 
@@ -33,13 +31,15 @@ def some(guest):
 
 def verdict_if_the_script_says(words, place):
     """Of a test that needs the kernel, if scripts/debug-kernel says that and fails."""
+    # Not above: programs of host/ list the tests, and have a systemd of their own.
+    from check import Lab, Runner
     fake = script(place / "debug-kernel", "[ $1 = --cached ] ||\n"
                   f"cat << 'END' >&2\n{words}\nEND\nexit 1")
     with mock.patch.multiple(debugkernel, SCRIPT=fake, _building={}), \
             mock.patch.object(tree, "LOGS", place):
         debugkernel.build({"debug"})
         lab = Lab(SimpleNamespace(of=debugkernel.cached), place)
-        return check.Runner()._try(Test("some: test", some, "some"), lab)
+        return Runner()._try(Test("some: test", some, "some"), lab)
 
 
 def test_a_kernel_that_does_not_compile_fails_its_tests(lab):
@@ -126,6 +126,5 @@ def test_what_a_test_needs_is_asked_for_when_it_runs_again(lab):
     @needs(lambda: "something is missing")
     def test():
         ran.append("it")
-    again = Again(Lab(None, lab.logs), None, None, None)
-    again._run(Test("some: test", test, "some"), lab.logs)
+    Again(lab, None, None, None)._run(Test("some: test", test, "some"), lab.logs)
     assert not ran
