@@ -61,7 +61,8 @@ def others(text):
 
 def _result(program, found, notes):
     name, _, directive = found[3].partition("#")
-    name = f"{program}: {name.strip()}"
+    # Of what is skipped the harness says no name.
+    name = f"{program}: {name.strip() or _begun(notes)}"
     skip = directive.strip().upper().startswith("SKIP")
     if found[1] == "not ok":
         return Result("failed", name, "\n".join(notes[-15:]))
@@ -69,6 +70,12 @@ def _result(program, found, notes):
         return Result("skipped", name, directive.strip()[4:].strip() or "no reason")
     return Result("passed", name, "\n".join(note[1:].strip() for note in notes
                                             if not HARNESS.match(note)))
+
+
+def _begun(notes):
+    """The test that the harness said to begin."""
+    names = re.findall(r"^#\s+RUN\s+(\S+) \.\.\.$", "\n".join(notes), re.M)
+    return names[-1] if names else ""
 
 
 def _missing(program, plan, results, text, status):

@@ -86,8 +86,8 @@ def test_a_report_that_is_never_finished_counts(lab):
 # --- what programs say -----------------------------------------------------------------
 
 SAID = """TAP version 13
-1..2
-# Starting 2 tests from 1 test cases.
+1..3
+# Starting 3 tests from 1 test cases.
 #  RUN           some.test ...
 # guest/some.c:7:test:505 failed in turn
 #            OK  some.test
@@ -95,14 +95,22 @@ ok 1 some.test
 #  RUN           some.other ...
 #            OK  some.other
 ok 2 some.other
-# PASSED: 2 / 2 tests passed.
-# Totals: pass:2 fail:0 xfail:0 xpass:0 skip:0 error:0
+#  RUN           some.third ...
+#      SKIP      no dma-bufs
+#            OK  some.third
+ok 3 # SKIP no dma-bufs
+# PASSED: 3 / 3 tests passed.
+# Totals: pass:2 fail:0 xfail:0 xpass:0 skip:1 error:0
 """
 
 
 def test_figures_of_what_passed_are_kept():
     assert [result.reason for result in tap.parse("some", SAID, 0)] == \
-        ["guest/some.c:7:test:505 failed in turn", ""]
+        ["guest/some.c:7:test:505 failed in turn", "", "no dma-bufs"]
+
+
+def test_what_is_skipped_has_a_name():
+    assert tap.parse("some", SAID, 0)[2].name == "some: some.third"
 
 
 def run_checked(lab, *lines):
