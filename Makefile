@@ -78,10 +78,11 @@ check-full:
 	$(Q)scripts/check --full
 
 HOURS ?= 1
+SEED ?= 1
 
 soak: selftests
 	$(Q)scripts/setup
-	$(Q)python3 selftests/qemu/soak.py --hours $(HOURS)
+	$(Q)python3 selftests/qemu/soak.py --hours $(HOURS) --seed $(SEED)
 
 mutants:
 	$(Q)scripts/mutants

@@ -122,7 +122,7 @@ DEFECTS = [Defect(*row) for row in (
      "\tstatic struct ivshmem_device *known;\n\tstatic u32 id;\n\n"
      "\tif (known != ivd)\n"
      "\t\tid = ioread32(ivd->regs + IVSHMEM_REG_IVPOSITION);\n"
-     "\tknown = ivd;\n\t*own_id = id;\n", "migrate: "),
+     "\tknown = ivd;\n\t*own_id = id;\n", "strangers: "),
     ("keep the regions when the registers cannot be mapped", "kernel/pci.c",
      "err_release_regions:\n\tpci_release_regions(pdev);\n",
      "err_release_regions:\n", "failures: "),

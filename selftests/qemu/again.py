@@ -44,6 +44,7 @@ class Again:
         self.lab.end_test()
 
     def _run_once(self, test, place):
+        test.ask()
         machines = {name: self.change(machine)
                     for name, machine in test.machines.items()}
         given = {"lab": self.lab, "report": self._tell,

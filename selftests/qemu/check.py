@@ -40,7 +40,7 @@ class Runner:
         word = "not ok" if verdict == "failed" else "ok"
         skip = " # SKIP " + " ".join(reason.split()) if verdict == "skipped" else ""
         print(f"{word} {len(self.totals.results)} {name}{skip}", flush=True)
-        if verdict == "failed":
+        if verdict != "skipped":
             for line in reason.splitlines():
                 print(f"#   {line}", flush=True)
 
@@ -50,11 +50,10 @@ class Runner:
         environment = {**os.environ, "O": str(tree.BUILD), "IVSHMEM_TOP": str(tree.TOP),
                        "PYTHONPATH": str(Path(__file__).parent),
                        "LD_LIBRARY_PATH": str(tree.BUILD / "lib")}
-        status, output, errors = run_limited(path, environment)
-        (logs / path.name).write_text(output + errors)
-        results = tap.parse(path.stem, output, status)
-        tail = errors[-1500:]
-        for result in results:
+        status, output = run_limited(path, environment)
+        (logs / path.name).write_text(output)
+        tail = tap.others(output)[-1500:]
+        for result in tap.parse(path.stem, output, status):
             reason = result.reason
             if result.verdict == "failed" and tail:
                 reason, tail = f"{reason}\n{tail}", ""
@@ -91,10 +90,7 @@ class Runner:
     def _try(self, test, lab):
         """(verdict, reason) of a test; QemuCrash."""
         try:
-            for check in test.checks:
-                reason = check()
-                if reason:
-                    raise Skip(reason)
+            test.ask()
             given = {"lab": lab, "report": self.add}
             if test.machines:
                 given.update(lab.use(test.machines, test.fresh))
@@ -112,17 +108,17 @@ class Runner:
 
 
 def run_limited(path, environment):
-    """(status, output, errors) of a program that may hang or not start."""
+    """(status, output) of a program that may hang or not start."""
     try:
         process = child.start([path], env=environment, cwd=tree.TOP, text=True,
                               errors="replace", stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     except (OSError, subprocess.SubprocessError) as error:
-        return -1, "", str(error)
+        return -1, str(error)
     said = child.finish(process, tree.limit(60))
     if said is None:
-        return -1, "", f"{path.name} did not end in time"
-    return process.returncode, *said
+        return -1, f"{path.name} did not end in time"
+    return process.returncode, said[0]
 
 
 def _log_directory(name):

@@ -42,11 +42,20 @@ class Console:
 
     def splats(self):
         """The lines since the last call that tell of a kernel bug."""
-        new = kcsan.whole(self.text()[self.checked:])
+        new = self._new()
         self.checked += len(new)
         new = kcsan.without_others(new)
         return [line for line in self._without_expected(new.splitlines())
                 if SPLAT.search(line)]
+
+    def _new(self):
+        """What came since the last call, and the rest of a report that is just being
+        written; one that is never finished counts as it is."""
+        end = time.monotonic() + limit(0.1)
+        while kcsan.unfinished(new := self.text()[self.checked:]) \
+                and time.monotonic() < end:
+            time.sleep(0.02)
+        return new
 
     def _without_expected(self, lines):
         """Without what is expected, and the head of the trace below it."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import debugkernel
 import tree
+from scenario import Skip
 
 TESTS = Path(__file__).with_name("tests")
 #: The areas of --quick: one guest, of one kind.
@@ -48,6 +49,13 @@ class Test:
     def checks(self):
         return getattr(self.function, "checks", [])
 
+    def ask(self):
+        """Skip for the first of its checks that has a reason."""
+        for check in self.checks:
+            reason = check()
+            if reason:
+                raise Skip(reason)
+
     @property
     def parameters(self):
         return inspect.signature(self.function).parameters
@@ -69,13 +77,8 @@ def tests(quick=False, full=False):
     for path in sorted(TESTS.glob("*.py")):
         if quick and path.stem not in QUICK:
             continue
-        module = _load(path)
-        functions = [(name, value) for name, value in vars(module).items()
-                     if name.startswith("test_")]
-        if hasattr(module, "generate"):
-            functions += list(module.generate())
-        found += [Test(f"{path.stem}: {name.removeprefix('test_')}", function,
-                       path.stem) for name, function in functions]
+        found += [Test(f"{path.stem}: {name}", function, path.stem)
+                  for name, function in _functions(path)]
     return sorted([test for test in found if full or not test.full],
                   key=debugkernel.place_in_run)
 
@@ -85,8 +88,20 @@ def has_test(file, name):
     source = tree.TOP / "selftests" / file
     if not source.is_file():
         return False
+    if source.parent == TESTS:
+        return name in [known for known, _ in _functions(source)]
     pattern = rf"\(\s*(?:\w+,\s*)?{name}\s*[,)]|def (?:test_)?{name}\(|\"{name}\":"
     return re.search(pattern, source.read_text()) is not None
+
+
+def _functions(path):
+    """[(name, function)] of a file in tests/, also those made at run time."""
+    module = _load(path)
+    found = [(name, value) for name, value in vars(module).items()
+             if name.startswith("test_")]
+    if hasattr(module, "generate"):
+        found += module.generate()
+    return [(name.removeprefix("test_"), function) for name, function in found]
 
 
 def _load(path):

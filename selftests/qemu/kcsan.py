@@ -22,7 +22,6 @@ def without_others(text):
                       text)
 
 
-def whole(text):
-    """A log without the report that is just being written at its end."""
-    begun = text.rfind(HEAD)
-    return text[:begun] if text.rfind(END) < begun else text
+def unfinished(text):
+    """Whether a report is just being written at the end of a log."""
+    return text.rfind(END) < text.rfind(HEAD)

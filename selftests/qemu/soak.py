@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """soak: four guests that talk, are killed, stopped, unplugged and come back, for
-hours. `make soak HOURS=n`; prints a line a minute and a summary at the end.
+hours. `make soak HOURS=n SEED=n`; prints a line a minute and a summary at the end.
 
 Every guest has a doorbell device of one server, by which a stream goes to the
 next guest all the time, and a plain one that is unplugged and plugged again. The
 events come in random order, but the same for the same --seed. At the first
 thing that is wrong it ends with status 1: a file that does not arrive whole, a
-guest that does not answer, a line of a kernel bug, a server that keeps memory or
-descriptors.
+stream that has not moved since the line before, a guest that does not answer, a
+line of a kernel bug, a server that keeps memory or descriptors.
 """
 import argparse
 import collections
@@ -40,20 +40,24 @@ class Soak:
         self.lab = lab
         self.random = random.Random(seed)
         self.counts = collections.Counter()
-        self.plugged, self.tool = {}, {}
+        self.plugged, self.tool, self.moved = {}, {}, {}
         self.guests = dict(lab.use({name: MACHINE for name in NAMES}))
         self.server = lab.servers["server"]
         for name in NAMES:
             self.prepare(name)
 
     def prepare(self, name):
-        """The stream to the next guest, which begins anew whenever it ends."""
+        """The stream to the next guest, which begins anew whenever it ends; of the
+        one that comes in /tmp/stream has a byte for each 64 KiB."""
         guest = self.guests[name]
         self.plugged[name] = "device1"      # the second of MACHINE
         self.tool[name] = f"ivshmemctl -d {guest.node(vectors=4)['path']}"
-        for command in ("(while head -c 64K /dev/zero; do usleep 300000; done) |"
+        self.moved[name] = 0
+        guest.output(": > /tmp/stream")
+        for command in ("(while head -c 65536 /dev/zero && echo; do usleep 300000; done) |"
                         f" {self.tool[name]} channel send to-{NEXT[name]} {CHANNEL}",
-                        f"{self.tool[name]} channel recv to-{name} {CHANNEL} | wc -c"):
+                        f"{self.tool[name]} channel recv to-{name} {CHANNEL} |"
+                        " tr -cd '\\n' >> /tmp/stream"):
             guest.output(f"(while sleep 1; do {command}; done) > /dev/null 2>&1"
                          " < /dev/null &")
 
@@ -151,6 +155,21 @@ class Soak:
         splats = self.lab.splats()
         assert not splats, "kernel log:\n" + "\n".join(splats)
 
+    # --- what flows
+
+    def flow(self):
+        """Each stream has moved since the last call; who has just begun has time to."""
+        end = time.monotonic() + tree.limit(3)
+        for name in NAMES:
+            while (now := self.arrived(name)) <= self.moved[name]:
+                assert time.monotonic() < end, f"the stream to {name} stands at {now}"
+                time.sleep(0.1)
+            self.counts["stream KiB"] += 64 * (now - self.moved[name])
+            self.moved[name] = now
+
+    def arrived(self, name):
+        return int(self.guests[name].output("wc -c < /tmp/stream"))
+
     # --- what is kept
 
     def kept(self):
@@ -180,12 +199,14 @@ def run(soak, hours):
         soak.step()
         if time.monotonic() - said > 60:
             said = time.monotonic()
+            soak.flow()
             print(f"{(said - begun) / 60:6.1f} min: {soak.summary()}; the server has"
                   f" {soak.kept()[0]} KiB and {soak.kept()[1]} descriptors", flush=True)
     for name in NAMES:
         for other in NAMES:
             if name != other:
                 soak.send(name, other, 100000)
+    soak.flow()
     after = soak.kept()
     print(f"{hours} h: {soak.summary()}; the server began with {before[0]} KiB and"
           f" {before[1]} descriptors and ended with {after[0]} and {after[1]}")
@@ -195,6 +216,7 @@ def run(soak, hours):
 
 def main():
     chosen = options()
+    print(f"seed {chosen.seed}", flush=True)
     lab = Lab(Stage(None, print), tree.LOGS / "soak")
     lab.logs.mkdir(parents=True, exist_ok=True)
     soak = None

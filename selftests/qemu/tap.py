@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 RESULT = re.compile(r"^(ok|not ok)\s+(\d+)\s*(?:- )?(.*)$")
 PLAN = re.compile(r"^1\.\.(\d+)(?:\s*#\s*(.*))?$")
 KSFT_SKIP = 4
+#: What the harness itself says of each test, and of all.
+HARNESS = re.compile(r"#\s+(RUN|OK)\s|# (Starting|PASSED|FAILED|Totals)\b")
 
 
 @dataclass
 class Result:
     verdict: str            # "passed", "failed", "skipped"
     name: str
-    reason: str = ""
+    reason: str = ""        # of what passed: what it says, its figures
 
 
 @dataclass
@@ -50,15 +52,30 @@ def parse(program, text, status):
     return results + _missing(program, plan, results, text, status)
 
 
+def others(text):
+    """The lines that are no TAP: what a sanitizer says, or a program that dies."""
+    return "\n".join(line for line in text.splitlines()
+                     if not re.match(r"#|TAP version", line)
+                     and not RESULT.match(line) and not PLAN.match(line))
+
+
 def _result(program, found, notes):
     name, _, directive = found[3].partition("#")
-    name = f"{program}: {name.strip()}"
+    # Of what is skipped the harness says no name.
+    name = f"{program}: {name.strip() or _begun(notes)}"
     skip = directive.strip().upper().startswith("SKIP")
     if found[1] == "not ok":
         return Result("failed", name, "\n".join(notes[-15:]))
     if skip:
         return Result("skipped", name, directive.strip()[4:].strip() or "no reason")
-    return Result("passed", name)
+    return Result("passed", name, "\n".join(note[1:].strip() for note in notes
+                                            if not HARNESS.match(note)))
+
+
+def _begun(notes):
+    """The test that the harness said to begin."""
+    names = re.findall(r"^#\s+RUN\s+(\S+) \.\.\.$", "\n".join(notes), re.M)
+    return names[-1] if names else ""
 
 
 def _missing(program, plan, results, text, status):

@@ -4,8 +4,7 @@ longer.
 
 On the distribution's kernel for volume, on the kernel that finds bugs for races.
 In QEMU 11.1, since one before 8.1 crashes once in some hundred times that a guest
-with two processors moves a BAR. The figures are in the program's output, cycles.tap
-among the logs.
+with two processors moves a BAR. Both programs say their figures.
 """
 from contextlib import nullcontext
 

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The node's fuzzer, fuzz.c, where KCOV guides it: the kernel that finds bugs.
 
-programs.py runs it without, on the distribution's kernel. Its figures are in
-fuzz.tap among the logs.
+programs.py runs it without, on the distribution's kernel.
 """
 import re
 
@@ -23,10 +22,9 @@ def fuzz(guest, lab, report, calls, seconds):
 
 
 def places(guest):
-    """{fuzzer: how many places it knew after each tenth of its calls}; printed."""
+    """{fuzzer: how many places it knew after each tenth of its calls}"""
     found = {}
     for line in re.findall("# fuzzer .*", (guest.logs / "fuzz.tap").read_text()):
-        print(line)
         number, count = re.match(r"# fuzzer (\d+): \d+ calls, (\d+) ", line).groups()
         found.setdefault(number, []).append(int(count))
     return found
