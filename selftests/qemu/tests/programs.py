@@ -6,8 +6,8 @@ vectors (its node in $IVSHMEM_NODE) and a plain one ($IVSHMEM_PLAIN_NODE), 1 MiB
 of memory each. Each TAP line of the program is counted.
 
 Some run in a guest whose registers can be mapped, last: registers.c, which is
-about them, and once more those that ring through the library. failures.c needs
-another kernel: failures.py.
+about them, and once more those that ring through the library or take the device
+away. failures.c needs another kernel: failures.py.
 """
 import kselftest
 from machine import MAPPED, STANDARD
@@ -19,7 +19,7 @@ def generate():
     for path in sorted([*source.glob("*.c"), *source.glob("*.sh")]):
         if path.stem not in ("registers", "failures"):
             yield f"test_{path.stem}", _test(path, STANDARD, "guest")
-    for name in ("library", "libvector", "registers"):
+    for name in ("library", "libvector", "registers", "remove"):
         yield (f"test_{name}_with_mapped_registers",
                _test(source / f"{name}.c", MAPPED, "mapped"))
 
