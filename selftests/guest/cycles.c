@@ -16,6 +16,7 @@
 #define WORK_LIMIT_MS 20000
 #define LEAK_LIMIT_KB 64
 #define WARM_UP 100
+#define MEASURED 3	/* times at most */
 #define LOOK_US 2000
 
 /* An open node, and a mapping of all its memory. */
@@ -400,10 +401,12 @@ TEST_F_TIMEOUT(cycles, with_eight_threads_in_all_calls_harm_nobody, 36000)
 	/* Caches of the kernel grow to what such work needs, and slowly at last. */
 	if (memory_tells())
 		ASSERT_TRUE(run(self, WARM_UP + wanted / 20));
-	ASSERT_TRUE(run_measured(self, wanted, &grown));
 	/* Slabs that are half empty come and go; a leak comes again. */
-	if (memory_tells() && grown > LEAK_LIMIT_KB)
+	for (int i = 0; i < MEASURED; i++) {
 		ASSERT_TRUE(run_measured(self, wanted, &grown));
+		if (!memory_tells() || grown <= LEAK_LIMIT_KB)
+			break;
+	}
 	for (size_t i = 0; i < nr_records; i++) {
 		struct record *r = &records[i];
 

@@ -120,6 +120,23 @@ static const struct waiter uring_calls[] = {
 	{ .name = "io_uring", .wait = wait_uring },
 };
 
+/* Of a few, in milliseconds; 0 when one failed. */
+static double shortest_removal(const char *address)
+{
+	double took, shortest = RETURN_MS;
+
+	for (int i = 0; i < 5; i++) {
+		took = now_ms();
+		if (driver_unbind(address))
+			return 0;
+		took = now_ms() - took;
+		shortest = took < shortest ? took : shortest;
+		if (driver_bind(address))
+			return 0;
+	}
+	return shortest;
+}
+
 FIXTURE(waiters) {
 	char address[16];
 	struct waiter waiters[ARRAY_SIZE(calls)];
@@ -157,10 +174,8 @@ FIXTURE_SETUP(waiters)
 		w->efd = eventfd(0, EFD_CLOEXEC);
 		ASSERT_EQ(0, pthread_create(&w->thread, NULL, waiter_main, w));
 	}
-	self->after_ms = now_ms();
-	ASSERT_EQ(0, driver_unbind(self->address));
-	self->after_ms = 2 * (now_ms() - self->after_ms);
-	ASSERT_EQ(0, driver_bind(self->address));
+	self->after_ms = 2 * shortest_removal(self->address);
+	ASSERT_LT(0, self->after_ms);
 }
 
 FIXTURE_TEARDOWN(waiters)

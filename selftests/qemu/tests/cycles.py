@@ -43,7 +43,7 @@ def cycles(machine, count, seconds):
 
 
 test_thousands_of_lives = cycles(STOCK, 5000, 400)
-test_lives_in_all_calls = cycles(ALL, 500, 200)
+test_lives_in_all_calls = cycles(ALL, 300, 200)
 test_lives_on_the_kernel_that_finds_bugs = cycles(BUGS, 300, 600)
 test_races_on_the_kernel_that_finds_bugs = volume("waiters", "IVSHMEM_RACES", BUGS, 200,
                                                   300)
