@@ -35,9 +35,10 @@ echo Y > failslab/cache-filter
 #: Functions of the driver in which something must have failed, on all devices.
 SITES = {
     "ivshmem_cdev_open", "ivshmem_ioctl_copy_in", "ivshmem_ioctl",
-    "ivshmem_event_copy", "ivshmem_device_alloc", "ivshmem_cdev_reserve",
-    "ivshmem_shmem_setup", "ivshmem_vector_setup", "ivshmem_vector_request_irqs",
-    "ivshmem_cdev_publish", "ivshmem_init",
+    "ivshmem_event_copy", "ivshmem_vector_change", "ivshmem_device_alloc",
+    "ivshmem_pci_start", "ivshmem_pci_map_regs", "ivshmem_shmem_setup",
+    "ivshmem_vector_setup", "ivshmem_vector_request_irqs", "ivshmem_cdev_publish",
+    "ivshmem_init",
 }
 FRAME = r"(?<![?\w] )\b(\w+\+0x[0-9a-f]+/0x[0-9a-f]+) \[ivshmem_guest[\] ]"
 
