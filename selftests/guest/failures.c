@@ -6,18 +6,14 @@
  * kinds of it, and which devices offer which calls, failures.py says.
  */
 #include <stdio.h>
-#include <sys/klog.h>
 #include <sys/uio.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 
+#include "failnth.h"
 #include "importer.h"
 #include "mapping.h"
 #include "sysfs.h"
 
-#define FAIL_NTH "/proc/thread-self/fail-nth"
-#define MOST 5000	/* no call takes that many */
-#define AUTOPROBE "/sys/bus/pci/drivers_autoprobe"
 #define REGISTERS IVSHMEM_FEATURE_MAPPED_REGS
 #define DMABUF IVSHMEM_FEATURE_DMABUF
 
@@ -363,23 +359,6 @@ FIXTURE_TEARDOWN(failures)
 	driver_bind(self->address);
 }
 
-/* Let the nth from now on fail; 0 for none. */
-static void fail_nth(int file, unsigned int nth)
-{
-	char text[16];
-	int len = snprintf(text, sizeof(text), "%u", nth);
-
-	(void)!pwrite(file, text, len, 0);
-}
-
-/* How many are still to come before it; if none is left this very call fails. */
-static unsigned int still_to_come(int file)
-{
-	char text[16] = "";
-
-	return pread(file, text, sizeof(text) - 1, 0) > 0 ? atoi(text) : 1;
-}
-
 TEST_F_TIMEOUT(failures, of_each_allocation_leave_the_call_usable, 3600)
 {
 	int file = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
@@ -410,99 +389,6 @@ TEST_F_TIMEOUT(failures, of_each_allocation_leave_the_call_usable, 3600)
 	ASSERT_LT(0, left);
 	TH_LOG("%u failed in turn, the call said so %u times", nth - 1, errors);
 	EXPECT_EQ(variant->takes_nothing, nth == 1);
-	close(file);
-}
-
-/* --- loading the module ------------------------------------------------------------- */
-
-/* Actions of klogctl(). */
-#define LOG_READ_ALL 3
-#define LOG_CLEAR 5
-
-FIXTURE(loading) {
-	int module;
-};
-
-static void unload(void)
-{
-	syscall(SYS_delete_module, "ivshmem_guest", O_NONBLOCK);
-}
-
-/* Where modprobe has it from. Devices are not probed: that has its own turn. */
-FIXTURE_SETUP(loading)
-{
-	struct utsname name;
-	char path[PATH_MAX];
-
-	uname(&name);
-	snprintf(path, sizeof(path), "/lib/modules/%s/ivshmem_guest.ko",
-		 name.release);
-	self->module = open(path, O_RDONLY | O_CLOEXEC);
-	ASSERT_LE(0, self->module);
-	ASSERT_EQ(0, sysfs_write(AUTOPROBE, "0"));
-	unload();
-}
-
-FIXTURE_TEARDOWN(loading)
-{
-	unload();
-	close(self->module);
-	sysfs_write(AUTOPROBE, "1");
-	EXPECT_EQ(0, system("modprobe ivshmem_guest"));
-}
-
-static int load(FIXTURE_DATA(loading) *self)
-{
-	return syscall(SYS_finit_module, self->module, "", 0);
-}
-
-/* Whether the log has that since it was cleared. */
-static bool log_has(const char *words)
-{
-	static char log[1 << 18];
-	int len = klogctl(LOG_READ_ALL, log, sizeof(log) - 1);
-
-	log[len < 0 ? 0 : len] = '\0';
-	return strstr(log, words);
-}
-
-/*
- * The loader's own allocations come before those of the module's init, are several
- * times as many, and take seconds each here: so from the last of all back to the
- * first of init.
- */
-TEST_F_TIMEOUT(loading, fails_or_not_and_works_again, 3600)
-{
-	int file = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
-	unsigned int nth, left, failed = 0, errors = 0;
-	bool in_init;
-	int ret;
-
-	fail_nth(file, MOST);
-	ASSERT_EQ(0, load(self));
-	nth = MOST - still_to_come(file) + 1;
-	for (; nth; nth--) {
-		fail_nth(file, 0);
-		unload();
-		klogctl(LOG_CLEAR, NULL, 0);
-		fail_nth(file, nth);
-		ret = load(self);
-		left = still_to_come(file);
-		fail_nth(file, 0);
-		if (left)	/* this load took fewer */
-			continue;
-		in_init = log_has("ivshmem_init+");
-		/* What fails without a word has no trace. */
-		if (failed && !in_init && log_has("forcing a failure"))
-			break;
-		failed += in_init;
-		errors += in_init && ret;
-		unload();
-		ASSERT_EQ(0, load(self)) TH_LOG("after failure %u", nth);
-	}
-	TH_LOG("%u failed in turn in init, after %u of the loader; loading said so %u times",
-	       failed, nth, errors);
-	EXPECT_LT(0, errors);
 	close(file);
 }
 

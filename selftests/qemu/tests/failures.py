@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Each allocation of each call fails in turn: failures.c on a kernel that injects.
+"""Each allocation of each call fails in turn: failures.c, and loading.c for the
+module itself, on a kernel that injects.
 
 Memory, pages, and copies from and to the user. Nothing may leak, and what was
 hit in the driver is printed: the line that called what failed. On the standard
@@ -86,7 +87,8 @@ def sweep(guest, lab, report, left_out, functions):
     # The kernel removes files of /proc/irq that it could not make.
     guest.console.expected.append("at remove_proc_entry+")
     with kmemleak.watched(guest, report, "failures"):
-        done = kselftest.run("failures", guest, lab, report, "failures", 3000)
+        for program in ("failures", "loading"):
+            done = kselftest.run(program, guest, lab, report, "failures", 3000)
     found = sites(guest.console.text())
     lines = source(found, lab.stage.of(guest.machine.kernel).kernel)
     print(f"# {found.get('', 0):4} failed elsewhere in the kernel")
