@@ -10,8 +10,8 @@
 #include <sys/epoll.h>
 #include <sys/uio.h>
 
-#include "mapping.h"
 #include "sysfs.h"
+#include "uring.h"
 
 /* A second was asked for; a guest without KVM gets ten. */
 #define RETURN_LIMIT_MS 10000
@@ -35,7 +35,7 @@ struct duty {
 	const char *name;
 	void (*run)(struct member *m);
 	long blocked_in;	/* the system call it sleeps in, or BUSY */
-	bool doorbell_only;
+	__u64 needs;		/* IVSHMEM_FEATURE_* */
 };
 
 static inline void must_be(struct member *m, bool holds, const char *what)
@@ -127,6 +127,31 @@ static inline void duty_eventfd(struct member *m)
 	close(efd);
 }
 
+static inline void duty_wait(struct member *m)
+{
+	int ret;
+
+	do {
+		ret = wait_vectors(m->fd, -1, 1);
+	} while (!ret);
+	must_be(m, errno == ENODEV, "wait is ENODEV");
+}
+
+static inline void duty_uring(struct member *m)
+{
+	struct uring ring;
+	int result;
+
+	uring_open(&ring);
+	do {
+		drain(m->fd);
+		result = uring_poll(&ring, m->fd);
+	} while (result == POLLIN);
+	must_be(m, result > 0 && (result & ~POLLIN) == (POLLHUP | POLLERR),
+		"a poll of io_uring is POLLHUP | POLLERR");
+	uring_close(&ring);
+}
+
 static inline void duty_child_touches(struct member *m)
 {
 	int status = 0;
@@ -169,6 +194,57 @@ static inline void duty_bind(struct member *m)
 		m->begun = true;
 	must_be(m, errno == ENODEV, "bind is ENODEV");
 	close(efd);
+}
+
+static inline void duty_mask(struct member *m)
+{
+	__u32 mode = IVSHMEM_MASK_OFF;
+
+	while (!mask_vector(m->fd, 0, mode++ % 3))
+		m->begun = true;
+	must_be(m, errno == ENODEV, "mask is ENODEV");
+}
+
+static inline void duty_stats(struct member *m)
+{
+	struct ivshmem_vector_stats stats;
+
+	while (!get_stats(m->fd, 0, &stats))
+		m->begun = true;
+	must_be(m, errno == ENODEV, "stats is ENODEV");
+}
+
+static inline void duty_dmabuf(struct member *m)
+{
+	int dmabuf;
+
+	while ((dmabuf = export_dmabuf(m->fd, 0, m->size)) >= 0) {
+		m->begun = true;
+		close(dmabuf);
+	}
+	must_be(m, errno == ENODEV, "dma-buf is ENODEV");
+}
+
+/* Ring nobody by stores, as long as the status says that the device is there. */
+static inline void duty_store(struct member *m)
+{
+	const size_t page = getpagesize();
+	struct ivshmem_info info;
+	volatile __u32 *alive, *registers;
+
+	get_info(m->fd, &info);
+	registers = mmap(NULL, page, RW, MAP_SHARED, m->fd, info.regs_offset);
+	alive = mmap(NULL, page, PROT_READ, MAP_SHARED, m->fd,
+		     info.regs_offset - page);
+	must_be(m, registers != MAP_FAILED && alive != MAP_FAILED,
+		"registers can be mapped");
+	while (!m->wrong[0] && alive[page / sizeof(*alive) - 1]) {
+		registers[IVSHMEM_REGS_DOORBELL / 4] = IVSHMEM_PEER_MAX << 16;
+		m->begun = true;
+	}
+	must_be(m, !poke((void *)registers, 0), "a late store raises no signal");
+	munmap((void *)registers, page);
+	munmap((void *)alive, page);
 }
 
 static inline void duty_read_nonblocking(struct member *m)
@@ -286,26 +362,34 @@ static inline void duty_sysfs(struct member *m)
 		m->begun = true;
 }
 
+#define DOORBELL IVSHMEM_FEATURE_DOORBELL
+
 static const struct duty duties[] = {
-	{ "a blocked read", duty_read, SYS_read, true },
-	{ "another blocked read", duty_read, SYS_read, true },
-	{ "a blocked readv", duty_readv, SYS_readv, true },
-	{ "a blocked poll", duty_poll, SYS_ppoll, false },
-	{ "a blocked epoll", duty_epoll, SYS_epoll_pwait, false },
-	{ "a blocked eventfd", duty_eventfd, SYS_read, true },
-	{ "a child that touches", duty_child_touches, SYS_wait4, false },
-	{ "info in a loop", duty_info, BUSY, false },
-	{ "ring in a loop", duty_ring, BUSY, true },
-	{ "bind in a loop", duty_bind, BUSY, true },
-	{ "nonblocking read in a loop", duty_read_nonblocking, BUSY, true },
-	{ "lseek in a loop", duty_lseek, BUSY, false },
-	{ "open in a loop", duty_open, BUSY, false },
-	{ "mmap in a loop", duty_mmap, BUSY, false },
-	{ "reading memory", duty_read_memory, BUSY, false },
-	{ "writing memory", duty_write_memory, BUSY, false },
-	{ "mremap in a loop", duty_remap, BUSY, false },
-	{ "copying to memory", duty_copy, BUSY, false },
-	{ "sysfs in a loop", duty_sysfs, BUSY, false },
+	{ "a blocked read", duty_read, SYS_read, DOORBELL },
+	{ "another blocked read", duty_read, SYS_read, DOORBELL },
+	{ "a blocked readv", duty_readv, SYS_readv, DOORBELL },
+	{ "a blocked poll", duty_poll, SYS_ppoll, 0 },
+	{ "a blocked epoll", duty_epoll, SYS_epoll_pwait, 0 },
+	{ "a blocked eventfd", duty_eventfd, SYS_read, DOORBELL },
+	{ "a blocked wait", duty_wait, SYS_ioctl, IVSHMEM_FEATURE_WAIT },
+	{ "a blocked poll of io_uring", duty_uring, SYS_io_uring_enter, 0 },
+	{ "a child that touches", duty_child_touches, SYS_wait4, 0 },
+	{ "info in a loop", duty_info, BUSY, 0 },
+	{ "ring in a loop", duty_ring, BUSY, DOORBELL },
+	{ "bind in a loop", duty_bind, BUSY, DOORBELL },
+	{ "mask in a loop", duty_mask, BUSY, IVSHMEM_FEATURE_VECTOR_MASK },
+	{ "stats in a loop", duty_stats, BUSY, IVSHMEM_FEATURE_VECTOR_STATS },
+	{ "dma-buf in a loop", duty_dmabuf, BUSY, IVSHMEM_FEATURE_DMABUF },
+	{ "stores in a loop", duty_store, BUSY, IVSHMEM_FEATURE_MAPPED_REGS },
+	{ "nonblocking read in a loop", duty_read_nonblocking, BUSY, DOORBELL },
+	{ "lseek in a loop", duty_lseek, BUSY, 0 },
+	{ "open in a loop", duty_open, BUSY, 0 },
+	{ "mmap in a loop", duty_mmap, BUSY, 0 },
+	{ "reading memory", duty_read_memory, BUSY, 0 },
+	{ "writing memory", duty_write_memory, BUSY, 0 },
+	{ "mremap in a loop", duty_remap, BUSY, 0 },
+	{ "copying to memory", duty_copy, BUSY, 0 },
+	{ "sysfs in a loop", duty_sysfs, BUSY, 0 },
 };
 
 /* --- the crew ----------------------------------------------------------------------- */
@@ -342,6 +426,13 @@ static inline bool member_start(struct member *m, const struct duty *duty,
 	return duty->blocked_in == BUSY || wait_blocked(m->tid, duty->blocked_in);
 }
 
+static inline bool duty_offered(const struct duty *duty,
+				const struct ivshmem_info *info)
+{
+	return !(duty->needs & ~info->features) &&
+	       (duty->run != duty_uring || uring_offered());
+}
+
 /*
  * Start all who can work on that device; first those who wait, and not the busy
  * ones when it shall be quiet. Returns when each sits in its call.
@@ -358,7 +449,7 @@ static inline bool crew_start(struct crew *crew, const char *node, bool busy)
 	for (size_t i = 0; known && i < ARRAY_SIZE(duties); i++) {
 		struct member *m = &crew->members[crew->count];
 
-		if ((duties[i].doorbell_only && !info.nr_vectors) ||
+		if (!duty_offered(&duties[i], &info) ||
 		    (duties[i].blocked_in == BUSY && !busy))
 			continue;
 		*m = (struct member){};
@@ -421,11 +512,9 @@ static inline bool no_device(long result)
 	return result == -1 && errno == ENODEV;
 }
 
-/* NULL, or what a file and a mapping of a device that is gone do wrong. */
-static inline const char *gone_wrong(int fd, char *memory, size_t size)
+static inline const char *gone_wrong_ioctl(int fd)
 {
-	struct ivshmem_event event;
-	struct iovec buffer = { &event, sizeof(event) };
+	struct ivshmem_vector_stats stats;
 	struct ivshmem_info info;
 	int efd = new_eventfd();
 	bool unbound = no_device(unbind_vector(fd, 0));
@@ -438,6 +527,26 @@ static inline const char *gone_wrong(int fd, char *memory, size_t size)
 		return "ring is not ENODEV";
 	if (bound || !unbound)
 		return "bind and unbind are not ENODEV";
+	if (!no_device(mask_vector(fd, 0, IVSHMEM_MASK_ON)))
+		return "mask is not ENODEV";
+	if (!no_device(get_stats(fd, 0, &stats)))
+		return "stats is not ENODEV";
+	if (!no_device(wait_vectors(fd, 0, 1)))
+		return "wait is not ENODEV";
+	if (!no_device(export_dmabuf(fd, 0, getpagesize())))
+		return "dma-buf is not ENODEV";
+	return NULL;
+}
+
+/* NULL, or what a file and a mapping of a device that is gone do wrong. */
+static inline const char *gone_wrong(int fd, char *memory, size_t size)
+{
+	struct ivshmem_event event;
+	struct iovec buffer = { &event, sizeof(event) };
+	const char *wrong = gone_wrong_ioctl(fd);
+
+	if (wrong)
+		return wrong;
 	if (!no_device(read(fd, &event, sizeof(event))))
 		return "read is not ENODEV";
 	if (!no_device(readv(fd, &buffer, 1)))

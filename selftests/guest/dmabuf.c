@@ -7,11 +7,9 @@
 #include <linux/dma-buf.h>
 #include <sys/stat.h>
 
+#include "importer.h"
 #include "mapping.h"
 #include "sysfs.h"
-
-#define IMPORTER_IMPORT		_IO('x', 0x80)
-#define IMPORTER_RELEASE	_IO('x', 0x81)
 
 FIXTURE(dmabuf) {
 	int fd;
@@ -44,19 +42,6 @@ FIXTURE_TEARDOWN(dmabuf)
 		SKIP(return, "no dma-bufs without struct pages"); \
 } while (0)
 
-/* The new file, or -1 and errno. */
-static int export(int fd, __u64 offset, __u64 length)
-{
-	struct ivshmem_dmabuf arg = {
-		.size = sizeof(arg),
-		.offset = offset,
-		.length = length,
-		.fd = -1,
-	};
-
-	return ioctl(fd, IVSHMEM_DMABUF, &arg) ? -1 : arg.fd;
-}
-
 static int sync_dmabuf(int dmabuf, __u64 flags)
 {
 	struct dma_buf_sync arg = { .flags = flags | DMA_BUF_SYNC_RW };
@@ -68,7 +53,7 @@ TEST_F(dmabuf, without_the_feature_bit_is_eopnotsupp)
 {
 	if (self->offered)
 		SKIP(return, "this device offers dma-bufs");
-	EXPECT_ERRNO(EOPNOTSUPP, export(self->fd, 0, self->page));
+	EXPECT_ERRNO(EOPNOTSUPP, export_dmabuf(self->fd, 0, self->page));
 }
 
 TEST_F(dmabuf, has_the_length_asked_for)
@@ -76,7 +61,7 @@ TEST_F(dmabuf, has_the_length_asked_for)
 	int dmabuf;
 
 	NEEDS_DMABUF();
-	dmabuf = export(self->fd, self->page, 3 * self->page);
+	dmabuf = export_dmabuf(self->fd, self->page, 3 * self->page);
 	ASSERT_LE(0, dmabuf);
 	EXPECT_EQ(3 * self->page, lseek(dmabuf, 0, SEEK_END));
 	EXPECT_EQ(FD_CLOEXEC, fcntl(dmabuf, F_GETFD));
@@ -95,7 +80,7 @@ TEST_F(dmabuf, of_a_range_that_is_not_there_is_einval)
 
 	NEEDS_DMABUF();
 	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++)
-		EXPECT_ERRNO(EINVAL, export(self->fd, ranges[i][0],
+		EXPECT_ERRNO(EINVAL, export_dmabuf(self->fd, ranges[i][0],
 					    ranges[i][1]));
 }
 
@@ -138,8 +123,8 @@ TEST_F(dmabuf, of_a_file_not_open_for_both_is_eacces)
 	int read_only = open(plain_node(), O_RDONLY);
 	int write_only = open(plain_node(), O_WRONLY);
 
-	EXPECT_ERRNO(EACCES, export(read_only, 0, self->page));
-	EXPECT_ERRNO(EACCES, export(write_only, 0, self->page));
+	EXPECT_ERRNO(EACCES, export_dmabuf(read_only, 0, self->page));
+	EXPECT_ERRNO(EACCES, export_dmabuf(write_only, 0, self->page));
 	close(read_only);
 	close(write_only);
 }
@@ -152,7 +137,7 @@ TEST_F(dmabuf, when_no_file_is_left_is_emfile)
 	getrlimit(RLIMIT_NOFILE, &old);
 	none.rlim_max = old.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &none);
-	EXPECT_ERRNO(EMFILE, export(self->fd, 0, self->page));
+	EXPECT_ERRNO(EMFILE, export_dmabuf(self->fd, 0, self->page));
 	setrlimit(RLIMIT_NOFILE, &old);
 }
 
@@ -174,7 +159,7 @@ TEST_F(dmabuf, when_the_system_has_no_file_left_is_enfile)
 	ASSERT_EQ(0, sysfs_write(limit, "0"));
 	pid = fork();
 	if (!pid)
-		_exit(setuid(65534) || export(self->fd, 0, self->page) >= 0 ||
+		_exit(setuid(65534) || export_dmabuf(self->fd, 0, self->page) >= 0 ||
 		      errno != ENFILE);
 	EXPECT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, sysfs_write(limit, old));
@@ -205,7 +190,7 @@ TEST_F(dmabuf, mapped_shows_the_bytes_of_its_range)
 	int dmabuf;
 
 	NEEDS_DMABUF();
-	dmabuf = export(self->fd, 5 * self->page, 4 * self->page);
+	dmabuf = export_dmabuf(self->fd, 5 * self->page, 4 * self->page);
 	ASSERT_LE(0, dmabuf);
 	memory = map(dmabuf, 0, 4 * self->page);
 	part = map(dmabuf, 2 * self->page, self->page);
@@ -225,7 +210,7 @@ TEST_F(dmabuf, mapped_beyond_its_range_is_einval)
 	int dmabuf;
 
 	NEEDS_DMABUF();
-	dmabuf = export(self->fd, 0, 2 * self->page);
+	dmabuf = export_dmabuf(self->fd, 0, 2 * self->page);
 	EXPECT_MAP_ERRNO(EINVAL, map(dmabuf, 0, 3 * self->page));
 	EXPECT_MAP_ERRNO(EINVAL, map(dmabuf, 2 * self->page, self->page));
 	EXPECT_MAP_ERRNO(EINVAL, mmap(NULL, self->page, RW, MAP_PRIVATE, dmabuf,
@@ -239,7 +224,7 @@ TEST_F(dmabuf, lives_on_when_the_node_is_closed)
 	char *memory;
 
 	NEEDS_DMABUF();
-	dmabuf = export(fd, 0, self->page);
+	dmabuf = export_dmabuf(fd, 0, self->page);
 	close(fd);
 	memory = map(dmabuf, 0, self->page);
 	ASSERT_NE(MAP_FAILED, memory);
@@ -255,18 +240,13 @@ TEST_F(dmabuf, can_be_synchronized)
 	int dmabuf;
 
 	NEEDS_DMABUF();
-	dmabuf = export(self->fd, 0, self->page);
+	dmabuf = export_dmabuf(self->fd, 0, self->page);
 	EXPECT_EQ(0, sync_dmabuf(dmabuf, DMA_BUF_SYNC_START));
 	EXPECT_EQ(0, sync_dmabuf(dmabuf, DMA_BUF_SYNC_END));
 	close(dmabuf);
 }
 
 /* --- another device ------------------------------------------------------------------ */
-
-static int new_importer(void)
-{
-	return open("/dev/ivshmem_importer", O_RDWR | O_CLOEXEC);
-}
 
 #define NEEDS_IMPORTER(importer) do { \
 	NEEDS_DMABUF(); \
@@ -281,7 +261,7 @@ TEST_F(dmabuf, is_read_and_written_by_another_device)
 	char buf[5000];
 
 	NEEDS_IMPORTER(importer);
-	dmabuf = export(self->fd, self->page, length);
+	dmabuf = export_dmabuf(self->fd, self->page, length);
 	for (size_t i = 0; i < length; i++)
 		self->whole[self->page + i] = i * 3 + i / 4096;
 	ASSERT_EQ(0, ioctl(importer, IMPORTER_IMPORT, dmabuf));
@@ -303,7 +283,7 @@ TEST_F(dmabuf, can_be_imported_by_several_devices_and_again)
 	int one = new_importer(), two = new_importer(), dmabuf;
 
 	NEEDS_IMPORTER(one);
-	dmabuf = export(self->fd, 0, self->page);
+	dmabuf = export_dmabuf(self->fd, 0, self->page);
 	for (int i = 0; i < 3; i++) {
 		EXPECT_EQ(0, ioctl(one, IMPORTER_IMPORT, dmabuf));
 		EXPECT_EQ(0, ioctl(two, IMPORTER_IMPORT, dmabuf));
@@ -324,7 +304,7 @@ TEST_F(dmabuf, of_a_device_that_is_gone_is_dead)
 
 	NEEDS_IMPORTER(importer);
 	ASSERT_TRUE(sysfs_address(plain_node(), address));
-	dmabuf = export(self->fd, 0, 4 * self->page);
+	dmabuf = export_dmabuf(self->fd, 0, 4 * self->page);
 	memory = map(dmabuf, 0, 4 * self->page);
 	ASSERT_EQ(0, poke(memory, 1));
 	ASSERT_EQ(0, driver_unbind(address));
@@ -333,7 +313,7 @@ TEST_F(dmabuf, of_a_device_that_is_gone_is_dead)
 	EXPECT_MAP_ERRNO(ENODEV, map(dmabuf, 0, self->page));
 	EXPECT_ERRNO(ENODEV, sync_dmabuf(dmabuf, DMA_BUF_SYNC_START));
 	EXPECT_ERRNO(ENODEV, ioctl(importer, IMPORTER_IMPORT, dmabuf));
-	EXPECT_ERRNO(ENODEV, export(self->fd, 0, self->page));
+	EXPECT_ERRNO(ENODEV, export_dmabuf(self->fd, 0, self->page));
 	ASSERT_EQ(0, driver_bind(address));
 	/* Its successor is another device. */
 	EXPECT_EQ(SIGBUS, touch(memory));
@@ -359,7 +339,7 @@ TEST_F(dmabuf, in_use_by_another_device_holds_the_removal)
 
 	NEEDS_IMPORTER(importer);
 	ASSERT_TRUE(sysfs_address(plain_node(), address));
-	dmabuf = export(self->fd, 0, 4 * self->page);
+	dmabuf = export_dmabuf(self->fd, 0, 4 * self->page);
 	ASSERT_EQ(0, ioctl(importer, IMPORTER_IMPORT, dmabuf));
 	strcpy(self->whole + self->page, "held");
 	ASSERT_EQ(0, pthread_create(&thread, NULL, unbind_main, address));

@@ -152,6 +152,31 @@ static inline int get_stats(int fd, __u32 vector,
 	return ioctl(fd, IVSHMEM_VECTOR_STATS, stats);
 }
 
+/* Wait for any of a set of vectors, the first 64 of all. */
+static inline MAYBE_UNUSED int wait_vectors(int fd, __s64 timeout_ns, __u64 set)
+{
+	struct ivshmem_wait arg = {
+		.size = sizeof(arg),
+		.timeout_ns = timeout_ns,
+		.vectors = { set },
+	};
+
+	return ioctl(fd, IVSHMEM_WAIT, &arg);
+}
+
+/* A new dma-buf of that range, or -1 and errno. */
+static inline MAYBE_UNUSED int export_dmabuf(int fd, __u64 offset, __u64 length)
+{
+	struct ivshmem_dmabuf arg = {
+		.size = sizeof(arg),
+		.offset = offset,
+		.length = length,
+		.fd = -1,
+	};
+
+	return ioctl(fd, IVSHMEM_DMABUF, &arg) ? -1 : arg.fd;
+}
+
 static inline int new_eventfd(void)
 {
 	return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -56,4 +56,28 @@ static inline int uring_run(struct uring *r)
 	return result;
 }
 
+/* A kernel may be built without, or forbid it. */
+static inline MAYBE_UNUSED bool uring_offered(void)
+{
+	struct uring r;
+	bool offered = uring_open(&r);
+
+	if (offered)
+		uring_close(&r);
+	else
+		ksft_print_msg("io_uring is left out: %s\n", strerror(errno));
+	return offered;
+}
+
+/* Poll a file through it: what came, or -errno. */
+static inline int uring_poll(struct uring *r, int fd)
+{
+	r->sqes[0] = (struct io_uring_sqe){
+		.opcode = IORING_OP_POLL_ADD,
+		.fd = fd,
+		.poll_events = POLLIN,
+	};
+	return uring_run(r);
+}
+
 #endif /* URING_H */

@@ -45,17 +45,6 @@ static bool fire(const FIXTURE_DATA(wait) *self, uint32_t vector)
 	       settle(fd, MARKER, self->marker);
 }
 
-static int wait_for(struct ivsh_device *device, __s64 timeout_ns, __u64 set)
-{
-	struct ivshmem_wait arg = {
-		.size = sizeof(arg),
-		.timeout_ns = timeout_ns,
-		.vectors = { set },
-	};
-
-	return ioctl(ivsh_device_fd(device), IVSHMEM_WAIT, &arg);
-}
-
 TEST_F(wait, returns_what_fired_and_once)
 {
 	struct ivsh_vector_set fired;
@@ -127,12 +116,12 @@ TEST_F(wait, for_an_absent_vector_is_einval)
 	EXPECT_EQ(0, memcmp(&set, &self->set, sizeof(set)));
 	ivsh_vector_set_add(&set, 255);
 	EXPECT_ERRNO(EINVAL, ivsh_device_wait(self->device, &set, 0, NULL));
-	EXPECT_ERRNO(EINVAL, wait_for(self->device, 0, 1 << 4));
+	EXPECT_ERRNO(EINVAL, wait_vectors(ivsh_device_fd(self->device), 0, 1 << 4));
 }
 
 TEST_F(wait, for_nothing_is_einval)
 {
-	EXPECT_ERRNO(EINVAL, wait_for(self->device, -1, 0));
+	EXPECT_ERRNO(EINVAL, wait_vectors(ivsh_device_fd(self->device), -1, 0));
 }
 
 TEST_F(wait, on_a_plain_device_is_eopnotsupp)

@@ -22,8 +22,8 @@ from suites import SuiteError
 NAMES = ("debug", "kcsan")
 DIRECTORY = tree.cache() / "debug-kernels"
 #: Where the kernel can, the module is checked by UBSAN, and records what of it ran,
-#: for its own fuzzer and for gcov.
-MAKE = ("UBSAN_SANITIZE=y", "KCOV_INSTRUMENT=y", "GCOV_PROFILE=y")
+#: for its own fuzzer and for gcov. It has the lines of its sources: failures.py.
+MAKE = ("UBSAN_SANITIZE=y", "KCOV_INSTRUMENT=y", "GCOV_PROFILE=y", "KCFLAGS=-g")
 SCRIPT = tree.TOP / "scripts/debug-kernel"
 #: What the script says of a configuration that was refused, or make of an error.
 BROKEN = r"the configuration does not give|\*\*\* .* Error"

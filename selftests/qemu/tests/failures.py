@@ -1,19 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Each allocation of each call fails in turn: failures.c on a kernel that injects.
+"""Each allocation of each call fails in turn: failures.c, and loading.c for the
+module itself, on a kernel that injects.
 
 Memory, pages, and copies from and to the user. Nothing may leak, and what was
-hit in the driver is printed: where it called what failed.
+hit in the driver is printed: the line that called what failed. On the standard
+devices, and on such as offer all calls.
 """
 import re
+import subprocess
 
 import kmemleak
 import kselftest
-from machine import debug
+from machine import Doorbell, Plain, debug
 from scenario import full, guests
+from tree import MIB
 
-#: All caches are marked for failslab but one: the kernel itself, 6.1, dies when a
-#: node of a radix tree cannot be had while it makes a mapping of interrupts.
-MACHINE = debug(append="slub_debug=A;-,radix_tree_node")
+#: All caches are marked for failslab but two: the kernel itself, 6.1, dies when a
+#: node of a radix tree cannot be had while it makes a mapping of interrupts; and
+#: kmemleak has an object for each that is allocated, which would double all turns.
+CACHES = "slub_debug=A;-,radix_tree_node,kmemleak_object"
+USUAL = debug(append=CACHES)
+ALL = debug(Doorbell(4 * MIB, vectors=4), Plain(4 * MIB),
+            append=f"{CACHES} ivshmem_guest.struct_pages=1 "
+                   "ivshmem_guest.map_registers=1")
 INJECT = """
 cd /sys/kernel/debug
 for kind in failslab fail_page_alloc; do
@@ -24,30 +33,89 @@ echo 0 > fail_page_alloc/min-order
 echo 2 > fail_usercopy/verbose
 echo Y > failslab/cache-filter
 """
+#: Functions of the driver in which something must have failed, on all devices.
+SITES = {
+    "ivshmem_cdev_open", "ivshmem_ioctl_copy_in", "ivshmem_ioctl",
+    "ivshmem_event_copy", "ivshmem_vector_change", "ivshmem_device_alloc",
+    "ivshmem_pci_start", "ivshmem_pci_map_regs", "ivshmem_shmem_setup",
+    "ivshmem_vector_setup", "ivshmem_vector_request_irqs", "ivshmem_cdev_publish",
+    "ivshmem_init",
+}
+FRAME = r"(?<![?\w] )\b(\w+\+0x[0-9a-f]+/0x[0-9a-f]+) \[ivshmem_guest[\] ]"
 
 
 def sites(text):
-    """{where in the driver: how often} of the failures that the log tells of."""
+    """{where the driver called: how often} of the failures that a log tells of; ""
+    is elsewhere in the kernel."""
     found = {}
     for report in text.split("FAULT_INJECTION: forcing a failure")[1:]:
-        trace = report.split("</TASK>")[0]
-        frames = re.findall(r"(\w+)\+0x[0-9a-f]+/0x[0-9a-f]+ \[ivshmem_guest\]",
-                            trace)
-        site = frames[0] if frames else "elsewhere in the kernel"
+        frame = re.search(FRAME, report.split("</TASK>")[0])
+        site = frame[1] if frame else ""
         found[site] = found.get(site, 0) + 1
     return found
 
 
-@full
-@guests(guest=MACHINE, fresh=True)
-def test_of_each_allocation_leave_each_call_usable(guest, lab, report):
+def before(site):
+    """The call: a trace has where it returns to."""
+    function, offset, size = re.match(r"(\w+)\+(\w+)/(\w+)", site).groups()
+    return f"{function}+{int(offset, 16) - 1:#x}/{size}"
+
+
+def source(found, kernel):
+    """{(function, "kernel/FILE.c:LINE"): how often}, of the same sites."""
+    places = [site for site in found if site]
+    text = subprocess.run(
+        [kernel.headers / "scripts/faddr2line", kernel.module, *map(before, places)],
+        text=True, capture_output=True, check=True).stdout
+    lines = {}
+    for site in places:
+        shown = text.split(f"{before(site)}:\n", 1)[1].split("\n\n")[0]
+        place = re.search(r"(\w+) at \S*/(kernel/\w+\.c:\d+)", shown)
+        assert place, f"{site}: {shown}"
+        lines[place.groups()] = lines.get(place.groups(), 0) + found[site]
+    return lines
+
+
+def skipped(guest):
+    """The calls that failures.c has left out."""
+    text = (guest.logs / "failures.tap").read_text()
+    return set(re.findall(r"RUN +failures\.(\w+)\.\w+ \.\.\.\s+# +SKIP", text))
+
+
+def sweep(guest, lab, report, left_out, functions):
     guest.output(INJECT)
     # The kernel removes files of /proc/irq that it could not make.
     guest.console.expected.append("at remove_proc_entry+")
     with kmemleak.watched(guest, report, "failures"):
-        done = kselftest.run("failures", guest, lab, report, "failures", 3000)
+        for program in ("failures", "loading"):
+            done = kselftest.run(program, guest, lab, report, "failures", 3000)
     found = sites(guest.console.text())
-    for site, count in sorted(found.items()):
-        print(f"# {count:4} failed below {site}")
-    assert len(found) > 1, "nothing failed in the driver"
+    lines = source(found, lab.stage.of(guest.machine.kernel).kernel)
+    print(f"# {found.get('', 0):4} failed elsewhere in the kernel")
+    for (function, line), count in sorted(lines.items(), key=lambda item: item[0][1]):
+        print(f"# {count:4} failed at {line}, {function}")
+    missed = functions - {function for function, _ in lines}
+    assert not missed, f"nothing failed in {missed}"
+    # Else a call would be tried nowhere.
+    assert skipped(guest) == left_out, skipped(guest)
     return done
+
+
+@full
+@guests(guest=USUAL, fresh=True)
+def test_of_each_allocation_leave_each_call_usable(guest, lab, report):
+    return sweep(guest, lab, report,
+                 {"registers", "registers_fault", "dmabuf", "dmabuf_mmap",
+                  "dmabuf_fault", "dmabuf_import"},
+                 SITES | {"ivshmem_ptes_insert"})
+
+
+@full
+@guests(guest=ALL, fresh=True)
+def test_of_each_allocation_with_struct_pages_and_registers(guest, lab, report):
+    return sweep(guest, lab, report, set(),
+                 SITES | {"ivshmem_pages_list", "ivshmem_pages_insert",
+                          "ivshmem_pages_create", "ivshmem_regs_setup",
+                          "ivshmem_regs_fault", "ivshmem_dmabuf_export",
+                          "ivshmem_dmabuf_create", "ivshmem_dmabuf_attach",
+                          "ivshmem_dmabuf_fill_table"})
