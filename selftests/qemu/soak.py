@@ -56,7 +56,8 @@ class Soak:
         guest.output(": > /tmp/stream")
         for command in ("(while head -c 65536 /dev/zero && echo; do usleep 300000; done) |"
                         f" {self.tool[name]} channel send to-{NEXT[name]} {CHANNEL}",
-                        f"{self.tool[name]} channel recv to-{name} {CHANNEL} |"
+                        # recv would leave out the rest of what another began.
+                        f"{self.tool[name]} channel cat to-{name} {CHANNEL} |"
                         " tr -cd '\\n' >> /tmp/stream"):
             guest.output(f"(while sleep 1; do {command}; done) > /dev/null 2>&1"
                          " < /dev/null &")
