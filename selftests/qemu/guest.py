@@ -161,7 +161,10 @@ class Guest:
 
     def fail(self, why):
         """Raise GuestError, or QemuCrash, with all that is known."""
-        self.kill()
+        try:
+            self.process.wait(1)    # it may just be ending
+        except subprocess.TimeoutExpired:
+            self.kill()
         status = self.process.returncode
         qemu = (self.logs / f"{self.name}.qemu").read_text().split("\n", 1)[1]
         splats = "\n".join(self.console.splats()[:5])
