@@ -359,14 +359,16 @@ FIXTURE_TEARDOWN(failures)
 	driver_bind(self->address);
 }
 
-TEST_F_TIMEOUT(failures, of_each_allocation_leave_the_call_usable, 3600)
+#define MANY 50
+
+/* One failure in each turn, until the call gets through: how many there were. */
+static unsigned int sweep(struct __test_metadata *_metadata,
+			  FIXTURE_DATA(failures) *self,
+			  const FIXTURE_VARIANT(failures) *variant, int file)
 {
-	int file = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
 	unsigned int nth, left = 0, errors = 0;
 	int ret, error;
 
-	if (variant->needs & ~self->features)
-		SKIP(return, "this device does not offer it");
 	for (nth = 1; nth < MOST; nth++) {
 		variant->prepare(self);
 		fail_nth(file, nth);
@@ -379,16 +381,33 @@ TEST_F_TIMEOUT(failures, of_each_allocation_leave_the_call_usable, 3600)
 			break;
 		errors += ret != 0;
 		variant->prepare(self);
-		ASSERT_EQ(0, variant->run(self))
+		EXPECT_EQ(0, variant->run(self))
 			TH_LOG("after failure %u (errno %d): %s", nth, error,
 			       strerror(errno));
 		variant->undo(self);
 	}
 	/* The call of this turn was not disturbed. */
 	EXPECT_EQ(0, ret) TH_LOG("%s", strerror(error));
-	ASSERT_LT(0, left);
+	EXPECT_LT(0, left);
 	TH_LOG("%u failed in turn, the call said so %u times", nth - 1, errors);
-	EXPECT_EQ(variant->takes_nothing, nth == 1);
+	return nth - 1;
+}
+
+TEST_F_TIMEOUT(failures, of_each_allocation_leave_the_call_usable, 3600)
+{
+	int file = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
+	unsigned int failed;
+
+	if (variant->needs & ~self->features)
+		SKIP(return, "this device does not offer it");
+	failed = sweep(_metadata, self, variant, file);
+	EXPECT_EQ(variant->takes_nothing, !failed);
+	/*
+	 * Now and then a call takes more than usually, as for a name that the
+	 * kernel forgot, and what comes after that does not get its turn.
+	 */
+	if (failed < MANY)
+		sweep(_metadata, self, variant, file);
 	close(file);
 }
 
