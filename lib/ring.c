@@ -118,15 +118,18 @@ IVSH_API int ivsh_channel_flush(struct ivsh_channel *channel)
 static __attribute__((noinline)) int make_room(struct ivsh_channel *channel,
 					       uint64_t size)
 {
-	uint64_t closed;
+	uint64_t known = channel->limit, closed;
 
 	ivsh_step("ring: not asked");
 	closed = word_load_full(&channel->other->closed);
 	if (refresh(channel))
 		return -1;
 	channel->wanted = size;
-	if (closed && closed == channel->peer_generation)
+	if (closed && closed == channel->peer_generation) {
+		/* Room that nobody reads is none: the next one asks again. */
+		channel->limit = known;
 		return ivsh_fail(EPIPE);
+	}
 	if (channel->limit - channel->position >= size)
 		return 0;
 	return ivsh_fail(EAGAIN);
@@ -350,7 +353,7 @@ IVSH_API int ivsh_channel_release(struct ivsh_channel *channel)
 bool ivsh_ring_ready(struct ivsh_channel *channel)
 {
 	uint64_t need = channel->consumer ? 1 : channel->wanted;
-	uint64_t closed;
+	uint64_t known = channel->limit, closed;
 
 	if (channel->refuse[channel->consumer])
 		return true;
@@ -363,6 +366,9 @@ bool ivsh_ring_ready(struct ivsh_channel *channel)
 				   (channel->position & channel->mask));
 	if (refresh(channel))
 		return true;
-	return channel->limit - channel->position >= need ||
-	       (closed && closed == channel->peer_generation);
+	if (!closed || closed != channel->peer_generation)
+		return channel->limit - channel->position >= need;
+	if (!channel->consumer)
+		channel->limit = known;
+	return true;
 }

@@ -413,6 +413,10 @@ TEST_F(channel, closed_by_its_consumer_is_epipe_until_another_opens_it)
 {
 	ivsh_channel_close(self->pair.consumer);
 	EXPECT_FAILS(EPIPE, send_number(self->pair.producer, 64, 1));
+	/* There is room, but nobody would read what is put there. */
+	EXPECT_FAILS(EPIPE, send_number(self->pair.producer, 64, 1));
+	EXPECT_EQ(0, ivsh_channel_wait(self->pair.producer, 0));
+	EXPECT_FAILS(EPIPE, send_number(self->pair.producer, 64, 1));
 	self->pair.consumer = ivsh_channel_open(self->pair.b, "c", IVSH_CONSUMER, 0,
 					   variant->slot_size, 0);
 	EXPECT_EQ(0, send_number(self->pair.producer, 64, 2));

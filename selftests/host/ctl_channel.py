@@ -67,6 +67,22 @@ def test_a_sender_may_have_ended_before_the_receiver_comes():
     assert finish(receiver)[:2] == (0, b"again")
 
 
+def test_a_sender_waits_for_another_receiver_when_the_last_has_gone():
+    memory = Memory()
+    assert memory.run("send", "a", "--size", "64K", data=b"first").returncode == 0
+    assert memory.run("recv", "a").stdout == b"first"
+    with tempfile.TemporaryFile() as source:
+        source.truncate(tree.MIB)
+        sender = memory.start("send", "a", stdin=source)
+        while entry(memory, "a")["producer"] != "open":
+            assert sender.poll() is None, finish(sender)
+        # Each look takes as long as some tries of the sender.
+        assert [used(memory, "a") for _ in range(20)] == 20 * [0]
+        receiver = memory.start("recv", "a")
+        assert finish(receiver) == (0, bytes(tree.MIB), "")
+        assert finish(sender) == (0, b"", "")
+
+
 def chat(place):
     """Lines come as they are typed, and both ends end well."""
     reader = place.start("cat", "chat")
@@ -156,13 +172,18 @@ def test_the_transfer_after_one_whose_receiver_was_killed_is_received_whole():
     assert "messages of a transfer whose start is gone" in errors
 
 
-def used(memory, name):
-    """Bytes that lie in a channel; none before somebody has made one."""
+def entry(memory, name):
+    """What list shows of a name; nothing before somebody has made it."""
     listed = memory.run("list", "--json")
     if b"nobody has made a channel" in listed.stderr:
-        return 0
+        return {}
     shown = json.loads(listed.stdout)["entries"]
-    return next((entry.get("used", 0) for entry in shown if entry["name"] == name), 0)
+    return next((entry for entry in shown if entry["name"] == name), {})
+
+
+def used(memory, name):
+    """Bytes that lie in a channel."""
+    return entry(memory, name).get("used", 0)
 
 
 def pouring():

@@ -236,8 +236,11 @@ DEFECTS = [Defect(*row) for row in (
      "stale ? ESTALE : EBADMSG", "stale ? EBADMSG : EBADMSG",
      "host: channel ring$"),
     ("wait for room in a channel that is closed", "lib/ring.c",
-     "\tif (closed && closed == channel->peer_generation)\n"
-     "\t\treturn ivsh_fail(EPIPE);\n", "", "host: channel ring$"),
+     "\t\tchannel->limit = known;\n\t\treturn ivsh_fail(EPIPE);\n",
+     "\t\treturn ivsh_fail(EAGAIN);\n", "host: channel ring$"),
+    ("fill a channel that is closed", "lib/ring.c",
+     "\t\tchannel->limit = known;\n\t\treturn ivsh_fail(EPIPE);\n",
+     "\t\treturn ivsh_fail(EPIPE);\n", "host: channel ring$"),
     ("publish only when flushed", "lib/ring.c",
      "++channel->pending >= IVSH_BATCH ||\n\t\t     "
      "channel->position >= channel->publish_at", "0", "host: channel ring$"),
