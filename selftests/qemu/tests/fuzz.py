@@ -30,20 +30,18 @@ def places(guest):
     return found
 
 
-@guests(guest=DEBUG, fresh=True)
-def test_guided_calls_harm_nobody(guest, lab, report):
-    with kmemleak.watched(guest, report, "fuzz"):
-        done = fuzz(guest, lab, report, 100000, 300)
-    assert places(guest)
-    return done
+def guided(machine, name):
+    @guests(guest=machine, fresh=True)
+    def run(guest, lab, report):
+        with kmemleak.watched(guest, report, name):
+            done = fuzz(guest, lab, report, 100000, 300)
+        assert places(guest)
+        return done
+    return run
 
 
-@guests(guest=ALL, fresh=True)
-def test_guided_calls_of_all_that_a_device_can_have_harm_nobody(guest, lab, report):
-    with kmemleak.watched(guest, report, "fuzz of all"):
-        done = fuzz(guest, lab, report, 100000, 300)
-    assert places(guest)
-    return done
+test_guided_calls_harm_nobody = guided(DEBUG, "fuzz")
+test_guided_calls_of_all_that_a_device_can_have_harm_nobody = guided(ALL, "fuzz of all")
 
 
 @full
