@@ -4,19 +4,20 @@
  * eight threads open it anew each time, and each sits in another call, in all of
  * them by and by. IVSHMEM_CYCLES=N does N cycles. Says how often each call met the
  * end, how long a removal took at most, and how much memory of the kernel's is gone.
- * A call that the device does not offer is left out, and named.
+ * A call that the device does not offer is left out, and named. Not io_uring, whose
+ * rings cost the kernel memory for a while: remove.c and waiters.c have it.
  */
 #include <stdio.h>
 
+#include "mapping.h"
 #include "sysfs.h"
-#include "uring.h"
 
 #define NR_THREADS 8
 #define REMOVE_LIMIT_MS 5000
 #define WORK_LIMIT_MS 20000
 #define LEAK_LIMIT_KB 64
 #define WARM_UP 100
-#define MEASURED 5	/* times at most */
+#define MEASURED 3	/* times at most */
 #define LOOK_US 2000
 
 /* An open node, and a mapping of all its memory. */
@@ -71,11 +72,9 @@ static int call_poll(const struct place *at)
 	return poll_now(at->fd, POLLIN) & POLLHUP ? -1 : 0;
 }
 
-/* EINTR: what io_uring still has to do for a thread ends its waits as a signal does. */
 static int call_wait(const struct place *at)
 {
-	return wait_vectors(at->fd, 100 * 1000, 0xf) && errno != ETIMEDOUT &&
-	       errno != EINTR ? -1 : 0;
+	return wait_vectors(at->fd, 100 * 1000, 0xf) && errno != ETIMEDOUT ? -1 : 0;
 }
 
 static int call_mask(const struct place *at)
@@ -108,29 +107,6 @@ static int call_registers(const struct place *at)
 	return munmap(page, getpagesize());
 }
 
-/* Wait for what it has rung itself, and the next time for what nobody may ring. */
-static int call_uring(const struct place *at)
-{
-	static __thread bool rung;
-	struct ivshmem_event events[4];
-	struct uring uring;
-	int result;
-
-	rung = !rung;
-	if (rung)
-		ring(at->fd, 0, 2);
-	else
-		(void)!read(at->fd, events, sizeof(events));
-	if (!uring_open(&uring))
-		return -1;
-	result = uring_poll(&uring, at->fd);
-	uring_close(&uring);
-	if (result > 0 && !(result & POLLHUP))
-		return 0;
-	errno = result > 0 ? ENODEV : -result;
-	return -1;
-}
-
 static int call_mmap(const struct place *at)
 {
 	char *mapping = map(at->fd, 0, at->size);
@@ -156,7 +132,6 @@ static const struct call calls[] = {
 	{ "stats", call_stats, ENODEV, 0 },
 	{ "read", call_read, ENODEV, 0 },
 	{ "poll", call_poll, ENODEV, 0 },
-	{ "io_uring", call_uring, ENODEV, 0 },
 	{ "wait", call_wait, ENODEV, 0 },
 	{ "mmap", call_mmap, ENODEV, 0 },
 	{ "memory", call_touch, SIGBUS, 0 },
@@ -295,7 +270,7 @@ static void choose_calls(void)
 	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
 		if (calls[i].needs & ~info.features)
 			ksft_print_msg("%s is left out\n", calls[i].name);
-		else if (calls[i].run != call_uring || uring_offered())
+		else
 			records[nr_records++].call = &calls[i];
 }
 
