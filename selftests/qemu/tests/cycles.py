@@ -46,8 +46,8 @@ def cycles(machine, count, seconds):
 test_thousands_of_lives = cycles(STOCK, 5000, 400)
 test_lives_in_all_calls = cycles(STOCK_ALL, 300, 200)
 test_lives_on_the_kernel_that_finds_bugs = cycles(BUGS, 300, 600)
-test_races_on_the_kernel_that_finds_bugs = volume("waiters", "IVSHMEM_RACES", BUGS, 200,
-                                                  300)
+test_races_on_the_kernel_that_finds_bugs = full(
+    volume("waiters", "IVSHMEM_RACES", BUGS, 200, 900))
 test_lives_in_all_calls_on_the_kernel_that_finds_bugs = full(
     cycles(BUGS_ALL, 300, 900))
 test_a_hundred_thousand_lives = full(cycles(STOCK, 100000, 9000))
