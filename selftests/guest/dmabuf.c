@@ -81,7 +81,7 @@ TEST_F(dmabuf, of_a_range_that_is_not_there_is_einval)
 	NEEDS_DMABUF();
 	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++)
 		EXPECT_ERRNO(EINVAL, export_dmabuf(self->fd, ranges[i][0],
-					    ranges[i][1]));
+						   ranges[i][1]));
 }
 
 TEST_F(dmabuf, with_reserved_set_is_einval)

@@ -81,6 +81,11 @@ STANDARD = Machine(Doorbell(vectors=4), Plain(), smp=2)
 MAPPED = Machine(Doorbell(vectors=4), Plain(), smp=2,
                  append="ivshmem_guest.map_registers=1")
 
+#: Devices and words of the kernel by which they offer all that a device can have:
+#: struct pages, and so dma-bufs and pins, and registers that can be mapped.
+ALL = Doorbell(4 * MIB, vectors=4), Plain(4 * MIB)
+OFFER_ALL = "ivshmem_guest.struct_pages=1 ivshmem_guest.map_registers=1"
+
 #: Options: a port that asks for so much room that SeaBIOS puts all memory above
 #: 4 GiB, where it leaves it cacheable.
 ROOM = ("-device", "pcie-root-port,id=room,chassis=9,slot=9,pref64-reserve=8G")

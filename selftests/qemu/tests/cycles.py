@@ -10,18 +10,15 @@ from contextlib import nullcontext
 
 import kmemleak
 import kselftest
-from machine import STANDARD, Doorbell, Machine, Plain, debug
+from machine import ALL, OFFER_ALL, STANDARD, Machine, debug
 from scenario import full, guests
-from tree import MIB
 
 STOCK = Machine(*STANDARD.devices, smp=2, qemu="11.1")
 BUGS = debug(qemu="11.1")
 #: The same, whose devices offer all calls. dma-debug wants no page mapped twice, but
 #: dma-bufs are for many devices.
-DEVICES = Doorbell(4 * MIB, vectors=4), Plain(4 * MIB)
-PARAMETERS = "ivshmem_guest.struct_pages=1 ivshmem_guest.map_registers=1"
-STOCK_ALL = Machine(*DEVICES, smp=2, memory=512, qemu="11.1", append=PARAMETERS)
-BUGS_ALL = debug(*DEVICES, qemu="11.1", append=f"{PARAMETERS} dma_debug=off")
+STOCK_ALL = Machine(*ALL, smp=2, memory=512, qemu="11.1", append=OFFER_ALL)
+BUGS_ALL = debug(*ALL, qemu="11.1", append=f"{OFFER_ALL} dma_debug=off")
 
 
 def volume(program, variable, machine, count, seconds):
@@ -34,7 +31,7 @@ def volume(program, variable, machine, count, seconds):
             done = kselftest.run(program, guest, lab, report, f"{count} {program}",
                                  seconds, f"{variable}={count}")
         text = (guest.logs / f"{program}.tap").read_text()
-        assert PARAMETERS not in machine.append or " left out" not in text, text
+        assert OFFER_ALL not in machine.append or " left out" not in text, text
         return done
     return run
 

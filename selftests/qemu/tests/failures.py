@@ -11,18 +11,13 @@ import subprocess
 
 import kmemleak
 import kselftest
-from machine import Doorbell, Plain, debug
+from machine import ALL, OFFER_ALL, debug
 from scenario import full, guests
-from tree import MIB
 
 #: All caches are marked for failslab but two: the kernel itself, 6.1, dies when a
 #: node of a radix tree cannot be had while it makes a mapping of interrupts; and
 #: kmemleak has an object for each that is allocated, which would double all turns.
 CACHES = "slub_debug=A;-,radix_tree_node,kmemleak_object"
-USUAL = debug(append=CACHES)
-ALL = debug(Doorbell(4 * MIB, vectors=4), Plain(4 * MIB),
-            append=f"{CACHES} ivshmem_guest.struct_pages=1 "
-                   "ivshmem_guest.map_registers=1")
 INJECT = """
 cd /sys/kernel/debug
 for kind in failslab fail_page_alloc; do
@@ -106,7 +101,7 @@ def sweep(guest, lab, report, left_out, functions):
 
 
 @full
-@guests(guest=USUAL, fresh=True)
+@guests(guest=debug(append=CACHES), fresh=True)
 def test_of_each_allocation_leave_each_call_usable(guest, lab, report):
     return sweep(guest, lab, report,
                  {"registers", "registers_fault", "dmabuf", "dmabuf_mmap",
@@ -115,7 +110,7 @@ def test_of_each_allocation_leave_each_call_usable(guest, lab, report):
 
 
 @full
-@guests(guest=ALL, fresh=True)
+@guests(guest=debug(*ALL, append=f"{CACHES} {OFFER_ALL}"), fresh=True)
 def test_of_each_allocation_with_struct_pages_and_registers(guest, lab, report):
     return sweep(guest, lab, report, set(),
                  SITES | {"ivshmem_pages_list", "ivshmem_pages_insert",

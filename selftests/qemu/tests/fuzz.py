@@ -7,13 +7,8 @@ import re
 
 import kmemleak
 import kselftest
-from machine import DEBUG, Doorbell, Plain, debug
+from machine import ALL, DEBUG, OFFER_ALL, debug
 from scenario import full, guests
-from tree import MIB
-
-#: Where all is offered that a device can have: dma-bufs, pins, registers.
-ALL = debug(Doorbell(4 * MIB, vectors=4), Plain(4 * MIB),
-            append="ivshmem_guest.struct_pages=1 ivshmem_guest.map_registers=1")
 
 
 def fuzz(guest, lab, report, calls, seconds):
@@ -41,7 +36,8 @@ def guided(machine, name):
 
 
 test_guided_calls_harm_nobody = guided(DEBUG, "fuzz")
-test_guided_calls_of_all_that_a_device_can_have_harm_nobody = guided(ALL, "fuzz of all")
+test_guided_calls_of_all_that_a_device_can_have_harm_nobody = guided(
+    debug(*ALL, append=OFFER_ALL), "fuzz of all")
 
 
 @full
