@@ -34,6 +34,8 @@ READERS = {
     "clang's analyzer": ("clang", "--analyze", "-Xclang", "-analyzer-output=text",
                          "-Wno-everything"),
 }
+# Sources that kbuild adds to every module, since 6.13 from the kernel's tree too.
+KBUILDS_OWN = (".mod.c", "/module-common.c")
 
 
 def build(kernel):
@@ -61,7 +63,7 @@ def read(kernel, place, reader):
 def _command(text):
     """(kbuild's words of meaning, the source) of what it has kept."""
     line = re.search(r":= +(\S+ .* -c -o \S+ (\S+\.c))\s", text)
-    if not line or line[2].endswith(".mod.c"):
+    if not line or line[2].endswith(KBUILDS_OWN):
         return None
     words, rest = [], iter(shlex.split(line[1]))
     for word in rest:
