@@ -64,6 +64,12 @@ static int refresh(struct ivsh_channel *channel)
 	return 0;
 }
 
+/* Whether the side that we follow is the one that has said so. */
+static bool other_gone(const struct ivsh_channel *channel, uint64_t closed)
+{
+	return closed && closed == channel->peer_generation;
+}
+
 /* Ring the other side if it sleeps, once for each time that it fell asleep. */
 void ivsh_ring_wake(struct ivsh_channel *channel)
 {
@@ -125,7 +131,7 @@ static __attribute__((noinline)) int make_room(struct ivsh_channel *channel,
 	if (refresh(channel))
 		return -1;
 	channel->wanted = size;
-	if (closed && closed == channel->peer_generation) {
+	if (other_gone(channel, closed)) {
 		/* Room that nobody reads is none: the next one asks again. */
 		channel->limit = known;
 		return ivsh_fail(EPIPE);
@@ -257,8 +263,7 @@ static __attribute__((noinline)) int look_again(struct ivsh_channel *channel)
 		return 0;
 	if (ivsh_ring_unpublished(channel) && ivsh_ring_publish(channel))
 		return -1;
-	return ivsh_fail(closed && closed == channel->peer_generation ?
-			 EPIPE : EAGAIN);
+	return ivsh_fail(other_gone(channel, closed) ? EPIPE : EAGAIN);
 }
 
 static __attribute__((noinline)) const void *
@@ -366,7 +371,7 @@ bool ivsh_ring_ready(struct ivsh_channel *channel)
 				   (channel->position & channel->mask));
 	if (refresh(channel))
 		return true;
-	if (!closed || closed != channel->peer_generation)
+	if (!other_gone(channel, closed))
 		return channel->limit - channel->position >= need;
 	if (!channel->consumer)
 		channel->limit = known;
