@@ -31,9 +31,20 @@ class Runner:
     def __init__(self):
         self.totals = tap.Totals()
         self.start = time.monotonic()
+        self.steps = []         # [(seconds, what began then)]
+
+    def seconds(self):
+        return time.monotonic() - self.start
 
     def say(self, text):
-        print(f"# [{time.monotonic() - self.start:6.1f} s] {text}", flush=True)
+        self.steps.append((self.seconds(), text))
+        print(f"# [{self.seconds():6.1f} s] {text}", flush=True)
+
+    def longest(self, least):
+        """[(seconds, what)] of what took so many seconds, the longest first."""
+        ends = [begin for begin, _ in self.steps[1:]] + [self.seconds()]
+        took = [(end - begin, text) for end, (begin, text) in zip(ends, self.steps)]
+        return sorted((step for step in took if step[0] >= least), reverse=True)
 
     def add(self, verdict, name, reason=""):
         self.totals.results.append(tap.Result(verdict, name, reason))
@@ -202,7 +213,9 @@ def summary(runner):
         if result.verdict != "passed":
             first = (result.reason.strip().splitlines() or [""])[0]
             print(f"# {result.verdict}: {result.name}: {first}")
-    print(f"# took {time.monotonic() - runner.start:.0f} s,"
+    for seconds, text in runner.longest(20):
+        print(f"# {seconds:.0f} s: {text}")
+    print(f"# took {runner.seconds():.0f} s,"
           f" logs in {os.path.relpath(tree.LOGS)}")
     if not runner.totals.results:
         print("# no test matches: scripts/check --list")

@@ -136,3 +136,14 @@ def test_what_a_test_needs_is_asked_for_when_it_runs_again(lab):
         ran.append("it")
     Again(lab, None, None, None)._run(Test("some: test", test, "some"), lab.logs)
     assert not ran
+
+
+def test_what_takes_long_is_told():
+    from check import Runner
+    runner = Runner()
+    begin = runner.start
+    with mock.patch("check.time.monotonic",
+                    side_effect=[begin, begin, begin + 3, begin + 3, begin + 33]):
+        runner.say("short")
+        runner.say("long")
+        assert runner.longest(20) == [(30, "long")]
