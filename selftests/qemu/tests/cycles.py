@@ -41,7 +41,7 @@ def cycles(machine, count, seconds):
 
 
 test_thousands_of_lives = cycles(STOCK, 5000, 400)
-test_lives_in_all_calls = cycles(STOCK_ALL, 300, 200)
+test_lives_in_all_calls = cycles(STOCK_ALL, 100, 200)
 test_lives_on_the_kernel_that_finds_bugs = cycles(BUGS, 300, 600)
 test_races_on_the_kernel_that_finds_bugs = full(
     volume("waiters", "IVSHMEM_RACES", BUGS, 200, 900))

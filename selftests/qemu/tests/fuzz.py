@@ -25,19 +25,19 @@ def places(guest):
     return found
 
 
-def guided(machine, name):
+def guided(machine, name, calls):
     @guests(guest=machine, fresh=True)
     def run(guest, lab, report):
         with kmemleak.watched(guest, report, name):
-            done = fuzz(guest, lab, report, 100000, 300)
+            done = fuzz(guest, lab, report, calls, 300)
         assert places(guest)
         return done
     return run
 
 
-test_guided_calls_harm_nobody = guided(DEBUG, "fuzz")
+test_guided_calls_harm_nobody = guided(DEBUG, "fuzz", 100000)
 test_guided_calls_of_all_that_a_device_can_have_harm_nobody = guided(
-    debug(*ALL, append=OFFER_ALL), "fuzz of all")
+    debug(*ALL, append=OFFER_ALL), "fuzz of all", 30000)
 
 
 @full
