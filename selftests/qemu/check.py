@@ -36,8 +36,11 @@ class Runner:
     def seconds(self):
         return time.monotonic() - self.start
 
-    def say(self, text):
+    def begin(self, text):
         self.steps.append((self.seconds(), text))
+        self.say(text)
+
+    def say(self, text):
         print(f"# [{self.seconds():6.1f} s] {text}", flush=True)
 
     def longest(self, least):
@@ -56,7 +59,7 @@ class Runner:
                 print(f"#   {line}", flush=True)
 
     def run_host_program(self, path):
-        self.say(f"host: {path.name}")
+        self.begin(f"host: {path.name}")
         logs = _log_directory("host")
         environment = {**os.environ, "O": str(tree.BUILD), "IVSHMEM_TOP": str(tree.TOP),
                        "PYTHONPATH": str(Path(__file__).parent),
@@ -71,7 +74,7 @@ class Runner:
             self.add(result.verdict, result.name, reason)
 
     def run_test(self, test, lab):
-        self.say(f"{test.name.replace('_', ' ')}")
+        self.begin(test.name.replace("_", " "))
         lab.logs = _log_directory(re.sub(r"[^a-z0-9]+", "-", test.name.lower()))
         try:
             verdict, reason = self._try(test, lab)

@@ -141,9 +141,7 @@ def test_what_a_test_needs_is_asked_for_when_it_runs_again(lab):
 def test_what_takes_long_is_told():
     from check import Runner
     runner = Runner()
-    begin = runner.start
-    with mock.patch("check.time.monotonic",
-                    side_effect=[begin, begin, begin + 3, begin + 3, begin + 33]):
-        runner.say("short")
-        runner.say("long")
+    with mock.patch.object(runner, "seconds", side_effect=[0, 0, 3, 3, 33]):
+        runner.begin("short")
+        runner.begin("long")
         assert runner.longest(20) == [(30, "long")]
