@@ -16,7 +16,7 @@ import tree
 
 #: Of kbuild's words: those that say what the source means.
 MEANING = re.compile(r"-[IDU].|-std=|-nostdinc$|-m64$|-O2$|-fshort-wchar$"
-                     r"|-fms-(extensions|anonymous-structs)$")
+                     r"|-mcmodel=|-fno-PIE$|-fms-(extensions|anonymous-structs)$")
 #: sparse 0.6.4 and clang 14 do not know it; what it leaves off does not matter here.
 NEWER = ("-D__typeof_unqual__=__typeof__",)
 #: What reads: its name, and its words.
@@ -34,7 +34,9 @@ READERS = {
     "clang's analyzer": ("clang", "--analyze", "-Xclang", "-analyzer-output=text",
                          "-Wno-everything"),
 }
-# Sources that kbuild adds to every module, since 6.13 from the kernel's tree too.
+#: In warnings: its headers, and variables that its macros name.
+THE_KERNELS = "/linux-headers-|'__UNIQUE_ID_"
+#: Sources that kbuild adds to every module, since 6.13 from the kernel's tree too.
 KBUILDS_OWN = (".mod.c", "/module-common.c")
 
 
@@ -81,7 +83,8 @@ def _complaints(kernel, place, reader, words, source):
                          cwd=kernel.headers if old else place / "kernel",
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     lines = [line for line in run.stdout.splitlines()
-             if "error:" in line or "warning:" in line and "/linux-headers-" not in line]
+             if "error:" in line
+             or "warning:" in line and not re.search(THE_KERNELS, line)]
     return lines or ([run.stdout[-1000:]] if run.returncode else [])
 
 
