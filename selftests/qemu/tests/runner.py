@@ -78,6 +78,12 @@ def test_a_race_of_our_module_counts_and_one_of_others_does_not(lab):
     assert not console(lab, REPORT).splats()
 
 
+def test_the_race_of_a_poll_with_whoever_wakes_it_is_no_race_of_ours(lab):
+    assert not console(lab, OURS.replace("a / b", "poll_schedule_timeout.constprop.0"
+                                         " / pollwake")).splats()
+    assert console(lab, OURS.replace("a / b", "pollwake / b")).splats()
+
+
 def test_a_report_that_is_never_finished_counts(lab):
     log = console(lab, OURS.split(kcsan.END)[0])
     assert log.splats() and not log.splats()
