@@ -64,7 +64,7 @@ static int refresh(struct ivsh_channel *channel)
 	return 0;
 }
 
-/* Whether the side that we follow is the one that has said so. */
+/* Whether it was the user of the other side that we follow who closed. */
 static bool other_gone(const struct ivsh_channel *channel, uint64_t closed)
 {
 	return closed && closed == channel->peer_generation;

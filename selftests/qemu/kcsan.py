@@ -14,15 +14,18 @@ REPORT = re.compile(f"{HEAD}.*?{END}", re.S)
 OF_POLL = re.compile(r"data-race in poll_schedule_timeout\S* / pollwake\n")
 
 
+def concerns(report, module=OURS):
+    return f"[{module}]" in report and not OF_POLL.search(report)
+
+
 def reports(text, module=OURS):
     """Those that concern a module."""
-    return [report for report in REPORT.findall(text)
-            if f"[{module}]" in report and not OF_POLL.search(report)]
+    return [report for report in REPORT.findall(text) if concerns(report, module)]
 
 
 def without_others(text):
     """A log without the reports that do not concern ours."""
-    return REPORT.sub(lambda found: found[0] if reports(found[0]) else "", text)
+    return REPORT.sub(lambda found: found[0] if concerns(found[0]) else "", text)
 
 
 def unfinished(text):
